@@ -1,0 +1,9 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Bounded Policy Optimization for rsl_rl."""
+
+from .bpo import BPO
+from .hyperparameters import hyperparameter_problems
+
+__all__ = ["BPO", "hyperparameter_problems"]

@@ -1,0 +1,42 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Checks at the entry of the public functions. They read shapes and types only, so they never wait for the device."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+
+def check_tensors(**tensors: torch.Tensor) -> None:
+    """Check that all arguments are floating-point tensors of one shape, on one device.
+
+    Args:
+        **tensors: The arguments under their names; the first one sets the shape and the device.
+
+    Raises:
+        TypeError: If an argument is not a floating-point tensor.
+        ValueError: If shapes or devices differ.
+    """
+    (first_name, first), *_ = tensors.items()
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
+            kind = tensor.dtype if isinstance(tensor, torch.Tensor) else type(tensor).__name__
+            raise TypeError(f"{name} must be a floating-point tensor, got {kind}.")
+        if tensor.shape != first.shape:
+            raise ValueError(f"{name} has shape {tuple(tensor.shape)}, but {first_name} has {tuple(first.shape)}.")
+        if tensor.device != first.device:
+            raise ValueError(f"{name} is on {tensor.device}, but {first_name} is on {first.device}.")
+
+
+def check_number(name: str, value: float, *, low: float, high: float = math.inf, open_low: bool = False) -> None:
+    """Check that a number is finite and in [low, high], or in (low, high] with ``open_low``.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not (math.isfinite(value) and value <= high and (value > low if open_low else value >= low)):
+        left, right = "(" if open_low else "[", ")" if math.isinf(high) else "]"
+        raise ValueError(f"{name} must be a finite number in {left}{low:g}, {high:g}{right}, got {value}.")

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The optimum of the bounded-ratio problem: which probability ratio each action should get."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ._checks import check_number, check_tensors
+
+# Beyond this logit the sigmoid is flat to 5e-5. The clamp keeps ρ* strictly inside the bounds, as the authors' code does.
+_MAX_LOGIT = 10.0
+
+
+@dataclass(frozen=True)
+class RatioBounds:
+    """Bounds c_l <= ρ <= c_h on the probability ratio ρ = π(a|s)/π₀(a|s), with 0 <= c_l < 1 < c_h.
+
+    Reference: Ao et al., arXiv:2604.18578, the constraint of the bounded-ratio problem.
+
+    Args:
+        lower: Lower bound c_l.
+        upper: Upper bound c_h.
+
+    Raises:
+        ValueError: If the bounds do not enclose 1, or ``lower`` is negative.
+    """
+
+    lower: float
+    upper: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.lower < 1.0 < self.upper < float("inf"):
+            raise ValueError(f"Ratio bounds must satisfy 0 <= lower < 1 < upper, got ({self.lower}, {self.upper}).")
+
+    @classmethod
+    def symmetric(cls, epsilon: float) -> RatioBounds:
+        """Return the bounds [1 - ε, 1 + ε].
+
+        Args:
+            epsilon: Half-width ε in (0, 1], PPO's and BPO's ``clip_param``.
+        """
+        check_number("epsilon", epsilon, low=0.0, high=1.0, open_low=True)
+        return cls(1.0 - epsilon, 1.0 + epsilon)
+
+    @property
+    def level(self) -> float:
+        """Level (c_h - 1)/(c_h - c_l) of the quantile μ that normalises the optimum; 1/2, the median, if symmetric.
+
+        E[ρ*] = 1 asks for P(Q < μ) c_l + P(Q > μ) c_h = 1, hence P(Q < μ) = (c_h - 1)/(c_h - c_l).
+        """
+        above, below = self.upper - 1.0, 1.0 - self.lower
+        return above / (above + below)
+
+
+def target_ratio(
+    median_advantages: torch.Tensor, bounds: RatioBounds, temperature: float | None = None
+) -> torch.Tensor:
+    """Return the ratio that the optimal policy of the bounded-ratio problem gives to each action.
+
+    Hard (the optimum itself, Theorem 4.1):  ρ* = c_l if Ã < 0, c_h if Ã > 0
+    Soft (temperature λ):                    ρ* = c_l + (c_h - c_l) σ(Ã/λ), with Ã/λ clamped to ±10
+
+    Both give the midpoint (c_l + c_h)/2 at Ã = 0, which is 1 for symmetric bounds.
+
+    Reference: Ao et al., arXiv:2604.18578, Theorem 4.1.
+
+    Args:
+        median_advantages: Ã = Q̂ - μ, any shape, in units of return.
+        bounds: Bounds (c_l, c_h) of the ratio.
+        temperature: λ > 0 in units of return; None gives the hard optimum.
+
+    Returns:
+        ρ*, shaped like ``median_advantages``.
+
+    Raises:
+        TypeError: If ``median_advantages`` is not a floating-point tensor.
+        ValueError: If ``temperature`` is not positive.
+    """
+    check_tensors(median_advantages=median_advantages)
+    if temperature is None:
+        share = (median_advantages.sign() + 1.0) / 2.0
+    else:
+        check_number("temperature", temperature, low=0.0, open_low=True)
+        share = torch.sigmoid((median_advantages / temperature).clamp(-_MAX_LOGIT, _MAX_LOGIT))
+    return bounds.lower + (bounds.upper - bounds.lower) * share

@@ -1,0 +1,108 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Rollout storage that computes the targets of BPO where the rollout lies."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import torch
+from rsl_rl.modules import HiddenState
+from rsl_rl.storage import RolloutStorage
+
+from isaaclab_bpo import brrl
+
+
+class BpoRolloutStorage(RolloutStorage):
+    """rsl_rl's rollout storage, plus λ-returns, advantages and their median, all computed on its device.
+
+    The targets are written in place, so that mini-batches drawn after a refresh see the new ones.
+    """
+
+    class Transition(RolloutStorage.Transition):
+        """A transition that also carries the hidden state of a recurrent median critic."""
+
+        def __init__(self) -> None:
+            """Initialize an empty transition."""
+            super().__init__()
+            self.median_hidden_state: HiddenState = None
+            """Hidden state of the median critic before the step; None unless it is recurrent."""
+
+    advantage_median: torch.Tensor
+    """Median (or other quantile) of the advantages A of the rollout, a scalar in units of return."""
+
+    saved_hidden_state_m: list[torch.Tensor] | None = None
+    """Hidden states of a recurrent median critic, each (T, num_layers, num_envs, hidden_dim)."""
+
+    def add_transition(self, transition: RolloutStorage.Transition) -> None:
+        """Add one transition at the current step.
+
+        Args:
+            transition: The transition; a :class:`Transition` of this class if the median critic is recurrent.
+        """
+        hidden_state = getattr(transition, "median_hidden_state", None)
+        if hidden_state is not None:
+            states = hidden_state if isinstance(hidden_state, tuple) else (hidden_state,)
+            if self.saved_hidden_state_m is None:
+                steps = self.num_transitions_per_env
+                self.saved_hidden_state_m = [torch.zeros(steps, *s.shape, device=self.device) for s in states]
+            for saved, state in zip(self.saved_hidden_state_m, states, strict=True):
+                saved[self.step].copy_(state)
+        super().add_transition(transition)
+
+    @torch.no_grad()
+    def compute_targets(
+        self, last_values: torch.Tensor, gamma: float, lam: float, level: float = 0.5, normalize: bool = True
+    ) -> None:
+        """Compute λ-returns, advantages and the median of the advantages from the stored rewards and values.
+
+        Q̂ = A + V with A from :func:`isaaclab_bpo.brrl.generalized_advantages`. The median of A over the batch, added
+        to V(s), estimates the median μ of Q̂: this is BPO's ``median="batch"``.
+
+        Args:
+            last_values: V of the observation after the last step, shape (num_envs, 1).
+            gamma: Discount factor γ.
+            lam: λ of the generalized advantage estimate.
+            level: Quantile level that stands for the median, see :attr:`isaaclab_bpo.brrl.RatioBounds.level`.
+            normalize: Whether to store the advantages shifted and scaled to mean 0 and standard deviation 1.
+        """
+        advantages = brrl.generalized_advantages(self.rewards, self.values, last_values, self.dones, gamma, lam)
+        torch.add(advantages, self.values, out=self.returns)
+        self.advantage_median = torch.quantile(advantages.flatten(), level)
+        if normalize:
+            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        self.advantages.copy_(advantages)
+
+    def recurrent_mini_batch_generator(
+        self, num_mini_batches: int, num_epochs: int = 8
+    ) -> Generator[RolloutStorage.Batch, None, None]:
+        """Yield rsl_rl's trajectory mini-batches, with the hidden state of the median critic as a third entry.
+
+        Args:
+            num_mini_batches: Number of mini-batches per epoch.
+            num_epochs: Number of epochs.
+
+        Yields:
+            Batches whose ``hidden_states`` are those of (actor, critic, median critic).
+        """
+        mini_batch_size = self.num_envs // num_mini_batches
+        for i, batch in enumerate(super().recurrent_mini_batch_generator(num_mini_batches, num_epochs)):
+            start = (i % num_mini_batches) * mini_batch_size
+            median_hidden_state = self._median_hidden_state(slice(start, start + mini_batch_size))
+            batch.hidden_states = (*batch.hidden_states, median_hidden_state)  # type: ignore[assignment]
+            yield batch
+
+    def _median_hidden_state(self, envs: slice) -> HiddenState:
+        """Return the median critic's hidden state at the start of each trajectory, (num_layers, trajectories, dim)."""
+        if self.saved_hidden_state_m is None:
+            return None
+        # A trajectory starts at the first step and after each done; rsl_rl orders them by environment, then by time.
+        starts = torch.ones(self.dones.shape[:2], dtype=torch.bool, device=self.dones.device)
+        starts[1:] = self.dones[:-1, :, 0] > 0
+        starts = starts[:, envs].T
+        states = tuple(
+            saved[:, :, envs].permute(2, 0, 1, 3)[starts].transpose(0, 1).contiguous()
+            for saved in self.saved_hidden_state_m
+        )
+        return states[0] if len(states) == 1 else states  # type: ignore[return-value]
