@@ -1,0 +1,85 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Registration of BPO's agents on Isaac Lab's tasks, and of the task ids of Isaac Lab 2.x."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+import isaaclab_tasks  # noqa: F401  (registers Isaac Lab's tasks)
+from isaaclab_tasks.utils import load_cfg_from_registry
+
+AGENT_KEY = "rsl_rl_bpo_cfg_entry_point"
+"""Keyword of a task's registration that names its BPO agent; the value for Isaac Lab's ``--agent``."""
+
+_PPO_AGENT_KEY = "rsl_rl_cfg_entry_point"
+
+# Isaac Lab's id, its id in 2.x without "-v0", module and prefix of our agent configuration
+_PAPER_TASKS = [
+    ("Isaac-Velocity-{}-G1", "Isaac-Velocity-{}-G1", "g1:G1"),
+    ("Isaac-Velocity-{}-H1", "Isaac-Velocity-{}-H1", "h1:H1"),
+    ("IsaacContrib-Velocity-{}-UnitreeGo1", "Isaac-Velocity-{}-Unitree-Go1", "go1:Go1"),
+    ("IsaacContrib-Velocity-{}-AnymalC", "Isaac-Velocity-{}-Anymal-C", "anymal_c:AnymalC"),
+]
+_AGENTS: dict[str, str] = {}
+_LEGACY_IDS: dict[str, str] = {}
+for _id, _legacy_id, _agent in _PAPER_TASKS:
+    for _terrain in ("Rough", "Flat"):
+        _task = _id.format(_terrain)
+        _AGENTS[_task] = f"isaaclab_bpo.agents.{_agent}{_terrain}BpoRunnerCfg"
+        _LEGACY_IDS[f"{_legacy_id.format(_terrain)}-v0"] = _task
+        _LEGACY_IDS[f"{_legacy_id.format(_terrain)}-Play-v0"] = _task
+
+
+def canonical_id(task: str) -> str:
+    """Return Isaac Lab 3.0's id of a task.
+
+    Args:
+        task: Id in Isaac Lab 2.x, for example ``Isaac-Velocity-Rough-G1-Play-v0``, or any other id.
+
+    Returns:
+        The id in 3.0, for example ``Isaac-Velocity-Rough-G1``; any id that 2.x did not have is returned as it is.
+    """
+    return _LEGACY_IDS.get(task, task)
+
+
+def register() -> None:
+    """Give every task with a PPO agent a BPO agent, and register the ids of Isaac Lab 2.x. Idempotent."""
+    for task, spec in list(gym.registry.items()):
+        if _PPO_AGENT_KEY in spec.kwargs:
+            spec.kwargs.setdefault(AGENT_KEY, _AGENTS.get(task) or _agent_from_ppo(task))
+    for legacy_id, task in _LEGACY_IDS.items():
+        base = gym.registry[task]
+        kwargs = copy.copy(base.kwargs)
+        if legacy_id.endswith("-Play-v0"):
+            kwargs["env_cfg_entry_point"] = _play_env_cfg(task)
+        # gym.register refuses a versioned id beside the unversioned id of the same name
+        gym.registry[legacy_id] = gym.envs.registration.EnvSpec(
+            id=legacy_id, entry_point=base.entry_point, disable_env_checker=base.disable_env_checker, kwargs=kwargs
+        )
+
+
+def _agent_from_ppo(task: str) -> Callable[[], Any]:
+    """Return a function that makes the BPO agent configuration of a task from its PPO agent configuration."""
+
+    def make() -> Any:
+        from isaaclab_bpo.agents import bpo_from_ppo
+
+        return bpo_from_ppo(load_cfg_from_registry(task, _PPO_AGENT_KEY))  # type: ignore[arg-type]
+
+    return make
+
+
+def _play_env_cfg(task: str) -> Callable[[], Any]:
+    """Return a function that makes the environment configuration that Isaac Lab 2.x kept under the Play id."""
+
+    def make() -> Any:
+        env_cfg: Any = load_cfg_from_registry(task, "env_cfg_entry_point")
+        env_cfg.play_mode()
+        return env_cfg
+
+    return make
