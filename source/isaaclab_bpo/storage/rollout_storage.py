@@ -68,7 +68,8 @@ class BpoRolloutStorage(RolloutStorage):
             normalize: Whether to store the advantages shifted and scaled to mean 0 and standard deviation 1.
         """
         advantages = brrl.generalized_advantages(self.rewards, self.values, last_values, self.dones, gamma, lam)
-        torch.add(advantages, self.values, out=self.returns)
+        self.returns.copy_(advantages + self.values)
+        advantages = self.returns - self.values
         self.advantage_median = torch.quantile(advantages.flatten(), level)
         if normalize:
             advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)

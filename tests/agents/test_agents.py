@@ -1,0 +1,129 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Agent configurations: the paper's values, the turn from PPO to BPO, checks."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from dataclasses import fields
+
+import pytest
+from isaaclab.utils import to_dict
+from isaaclab_rl.rsl_rl import RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg
+from isaaclab_tasks.core.velocity.config.g1.agents.rsl_rl_ppo_cfg import G1RoughPPORunnerCfg
+
+from isaaclab_bpo.agents import RslRlBpoAlgorithmCfg, RslRlBpoRunnerCfg, bpo_from_ppo, check_agent_cfg
+from isaaclab_bpo.algorithms import BPO
+from isaaclab_bpo.algorithms.hyperparameters import RULES
+
+# Module, prefix, ε, epochs, entropy coefficient, online advantage, iterations: Ao et al., arXiv:2604.18578
+PAPER = [
+    ("g1", "G1", 0.2, 10, 0.0, True, 3000),
+    ("h1", "H1", 0.2, 5, 0.0, False, 3000),
+    ("go1", "Go1", 0.3, 10, 0.001, False, 1500),
+    ("anymal_c", "AnymalC", 0.25, 5, 0.0, True, 1500),
+]
+
+
+def load(module: str, name: str) -> RslRlBpoRunnerCfg:
+    return getattr(importlib.import_module(f"isaaclab_bpo.agents.{module}"), f"{name}BpoRunnerCfg")()
+
+
+@pytest.mark.parametrize(("module", "prefix", "clip", "epochs", "entropy", "online", "iterations"), PAPER)
+def test_robots_have_the_papers_values(module, prefix, clip, epochs, entropy, online, iterations) -> None:
+    for terrain in ("Rough", "Flat"):
+        cfg = load(module, prefix + terrain)
+        algorithm = cfg.algorithm
+        assert (algorithm.clip_param, algorithm.num_learning_epochs) == (clip, epochs)
+        assert (algorithm.entropy_coef, algorithm.online_advantage) == (entropy, online)
+        assert (algorithm.temperature, algorithm.num_mini_batches, algorithm.learning_rate) == (0.01, 4, 1e-3)
+        assert (algorithm.schedule, algorithm.desired_kl) == ("adaptive", 0.01)
+        assert (algorithm.gamma, algorithm.lam, algorithm.median) == (0.99, 0.95, "critic")
+        assert check_agent_cfg(cfg) == []
+    assert load(module, f"{prefix}Rough").max_iterations == iterations
+    assert load(module, f"{prefix}Rough").actor.hidden_dims == [512, 256, 128]
+    assert load(module, f"{prefix}Rough").critic.hidden_dims == [512, 256, 128]
+
+
+def test_names_of_experiments_are_all_different() -> None:
+    names = {load(m, p + t).experiment_name for m, p, *_ in PAPER for t in ("Rough", "Flat")}
+    assert len(names) == 2 * len(PAPER)
+
+
+def test_configurations_share_nothing() -> None:
+    load("g1", "G1Rough").algorithm.clip_param = 0.9
+    load("g1", "G1Flat").actor.hidden_dims.append(1)
+    assert load("g1", "G1Rough").algorithm.clip_param == 0.2
+    assert load("g1", "G1Rough").actor.hidden_dims == [512, 256, 128]
+
+
+def test_every_field_of_the_configuration_reaches_the_algorithm() -> None:
+    arguments = set(inspect.signature(BPO.__init__).parameters) | set(inspect.signature(BPO.__mro__[1].__init__).parameters)
+    by_construction = {"class_name", "share_cnn_encoders"}
+    assert {field.name for field in fields(RslRlBpoAlgorithmCfg)} - by_construction <= arguments
+
+
+def test_every_field_has_a_rule() -> None:
+    without = {"class_name", "rnd_cfg", "symmetry_cfg"}
+    assert {field.name for field in fields(RslRlBpoAlgorithmCfg)} - without == set(RULES)
+
+
+def test_ppo_turns_into_bpo() -> None:
+    ppo = G1RoughPPORunnerCfg()
+    ppo.algorithm.gamma, ppo.seed, ppo.num_steps_per_env = 0.97, 7, 13
+    bpo = bpo_from_ppo(ppo)
+    assert isinstance(bpo, RslRlBpoRunnerCfg)
+    assert isinstance(bpo.algorithm, RslRlBpoAlgorithmCfg)
+    kept = {f.name for f in fields(RslRlPpoAlgorithmCfg)} - {"class_name", "use_clipped_value_loss"}
+    for name in kept:
+        assert getattr(bpo.algorithm, name) == getattr(ppo.algorithm, name), name
+    for name in {f.name for f in fields(RslRlOnPolicyRunnerCfg)} - {"algorithm", "experiment_name", "device"}:
+        assert to_dict({"x": getattr(bpo, name)}) == to_dict({"x": getattr(ppo, name)}), name
+    assert bpo.algorithm.class_name == "isaaclab_bpo.algorithms:BPO"
+    assert bpo.algorithm.use_clipped_value_loss is False
+    assert bpo.experiment_name == "g1_rough_bpo"
+    assert check_agent_cfg(bpo) == []
+
+
+def test_other_algorithms_do_not_turn_into_bpo() -> None:
+    ppo = G1RoughPPORunnerCfg()
+    ppo.algorithm.class_name = "Distillation"
+    with pytest.raises(ValueError, match="trains with Distillation"):
+        bpo_from_ppo(ppo)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("algorithm.clip_param", -1, "agent.algorithm.clip_param=-1 is not valid: it must be a number in (0, 1]."),
+        (
+            "algorithm.median",
+            "foo",
+            "agent.algorithm.median='foo' is not valid: it must be one of critic, batch, value.",
+        ),
+        ("algorithm.temperature", 0, "agent.algorithm.temperature=0 is not valid: it must be a finite number > 0."),
+        ("algorithm.clip_parm", 0.1, "did you mean agent.algorithm.clip_param?"),
+        ("algorithm.num_mini_batches", 1.5, "agent.algorithm.num_mini_batches=1.5 is not valid"),
+        ("num_steps_per_env", 0, "agent.num_steps_per_env=0 is not valid: it must be an integer >= 1."),
+        ("max_iterations", -1, "agent.max_iterations=-1 is not valid: it must be an integer >= 0."),
+        ("foo", 1, "agent.foo is not a field of G1RoughBpoRunnerCfg"),
+    ],
+)
+def test_problem_is_named(path: str, value: object, sentence: str) -> None:
+    cfg = load("g1", "G1Rough")
+    *parents, leaf = path.split(".")
+    target = cfg
+    for parent in parents:
+        target = getattr(target, parent)
+    setattr(target, leaf, value)
+    (problem,) = check_agent_cfg(cfg)
+    assert sentence in problem
+
+
+def test_ppos_configuration_is_checked_too() -> None:
+    ppo = G1RoughPPORunnerCfg()
+    assert check_agent_cfg(ppo) == []
+    ppo.algorithm.clip_param = -1
+    assert len(check_agent_cfg(ppo)) == 1

@@ -1,0 +1,349 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""BPO under rsl_rl's own runner: equality with PPO around the loss, all features of PPO, checkpoints."""
+
+from __future__ import annotations
+
+import copy
+import math
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from point_mass import PointMass, mirror, runner_cfg
+from rsl_rl.algorithms import PPO
+from rsl_rl.runners import OnPolicyRunner
+from rsl_rl.storage import RolloutStorage
+from tensordict import TensorDict
+
+from isaaclab_bpo.algorithms import BPO
+
+DEVICES = [
+    "cpu",
+    pytest.param("cuda:0", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")),
+]
+METRICS = {
+    "value",
+    "surrogate",
+    "entropy",
+    "ratio_deviation",
+    "ratio_outside",
+    "above_median",
+    "median_deviation",
+    "kl",
+}
+
+
+class BpoWithPpoLoss(BPO):
+    """BPO with PPO's clipped surrogate in the place of its own loss."""
+
+    def policy_loss(self, ratio, returns, values, medians, advantages):
+        clipped = ratio.clamp(1.0 - self.clip_param, 1.0 + self.clip_param)
+        return torch.max(-advantages * ratio, -advantages * clipped).mean()
+
+
+def make_runner(cfg: dict, device: str = "cpu", log_dir: Path | None = None, image: bool = False) -> OnPolicyRunner:
+    torch.manual_seed(0)
+    env = PointMass(device=device, image=image)
+    return OnPolicyRunner(env, copy.deepcopy(cfg), log_dir=str(log_dir) if log_dir else None, device=device)
+
+
+def bpo_of(runner: OnPolicyRunner) -> BPO:
+    assert isinstance(runner.alg, BPO)
+    return runner.alg
+
+
+def collect(alg: PPO, env: PointMass, steps: int = 12) -> None:
+    """Fill the storage as rsl_rl's runner does."""
+    obs = env.get_observations()
+    with torch.inference_mode():
+        for _ in range(steps):
+            obs, rewards, dones, extras = env.step(alg.act(obs))
+            alg.process_env_step(obs, rewards, dones, extras)
+        alg.compute_returns(obs)
+
+
+@pytest.mark.parametrize(
+    "hyperparameters",
+    [
+        {},
+        {"use_clipped_value_loss": True, "schedule": "fixed"},
+        {"normalize_advantage_per_mini_batch": True, "entropy_coef": 0.0},
+        {"use_mixed_precision": True},
+    ],
+    ids=["default", "clipped_value", "normalized_per_mini_batch", "mixed_precision"],
+)
+@pytest.mark.parametrize("model", ["mlp", "lstm", "gru"])
+@pytest.mark.parametrize("device", DEVICES)
+def test_with_ppos_loss_an_epoch_is_ppos_bit_for_bit(model: str, hyperparameters: dict, device: str) -> None:
+    ppo_cfg = runner_cfg(model, "PPO", num_learning_epochs=1, **{"use_clipped_value_loss": False, **hyperparameters})
+    ppo_cfg["actor"]["obs_normalization"] = ppo_cfg["critic"]["obs_normalization"] = True
+    bpo_cfg = copy.deepcopy(ppo_cfg)
+    bpo_cfg["algorithm"] |= {"class_name": BpoWithPpoLoss, "median": "value"}
+
+    results = []
+    for cfg in (ppo_cfg, bpo_cfg):
+        runner = make_runner(cfg, device)
+        for _ in range(3):  # three updates, so that optimizer state, learning rate and normalizers carry over
+            collect(runner.alg, runner.env)  # type: ignore[arg-type]
+            losses = runner.alg.update()
+        results.append((runner.alg.save(), runner.alg.learning_rate, losses))
+
+    (ppo, ppo_learning_rate, ppo_losses), (bpo, bpo_learning_rate, bpo_losses) = results
+    assert bpo_learning_rate == ppo_learning_rate
+    for name, loss in ppo_losses.items():
+        assert bpo_losses[name] == pytest.approx(loss, rel=1e-5, abs=1e-6), name
+    for name in ("actor_state_dict", "critic_state_dict"):
+        for key, value in ppo[name].items():
+            assert torch.equal(bpo[name][key], value), f"{name} {key}"
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("median", ["critic", "batch", "value"])
+@pytest.mark.parametrize("model", ["mlp", "lstm", "gru", "cnn", "cnn_shared"])
+def test_every_model_and_median_trains(model: str, median: str, device: str) -> None:
+    cfg = runner_cfg(model.removesuffix("_shared"), median=median, share_cnn_encoders=model == "cnn_shared")
+    runner = make_runner(cfg, device, image=model.startswith("cnn"))
+    bpo = bpo_of(runner)
+    before = copy.deepcopy(bpo.save())
+    runner.learn(2)
+    after = bpo.save()
+    names = ["actor_state_dict", "critic_state_dict"] + (["median_critic_state_dict"] if median == "critic" else [])
+    for name in names:
+        assert any(not torch.equal(after[name][key], before[name][key]) for key in after[name]), name
+        assert all(value.isfinite().all() for value in after[name].values()), name
+    assert ("median_critic_state_dict" in after) == (median == "critic")
+
+
+@pytest.mark.parametrize(
+    "hyperparameters",
+    [
+        {"loss": "tv"},
+        {"loss": "log_tv"},
+        {"loss": "mse"},
+        {"loss": "kl"},
+        {"tv_coef": 0.1},
+        {"online_advantage": False},
+        {"refresh_targets": False},
+        {"normalize_advantage_per_mini_batch": True, "online_advantage": False},
+        {"use_mixed_precision": True},
+        {"schedule": "fixed"},
+        {"desired_kl": None},
+        {"optimizer": "sgd"},
+        {
+            "symmetry_cfg": {
+                "use_data_augmentation": True,
+                "use_mirror_loss": True,
+                "data_augmentation_func": mirror,
+                "mirror_loss_coeff": 0.5,
+            }
+        },
+        {
+            "rnd_cfg": {
+                "weight": 0.1,
+                "num_outputs": 2,
+                "predictor_hidden_dims": [8],
+                "target_hidden_dims": [8],
+                "learning_rate": 1e-3,
+            }
+        },
+    ],
+    ids=lambda hyperparameters: "-".join(hyperparameters),
+)
+def test_every_option_trains_and_is_reported(hyperparameters: dict) -> None:
+    cfg = runner_cfg(**hyperparameters)
+    if "rnd_cfg" in hyperparameters:
+        cfg["obs_groups"]["rnd_state"] = ["policy"]
+    runner = make_runner(cfg)
+    collect(runner.alg, runner.env)  # type: ignore[arg-type]
+    before = copy.deepcopy(runner.alg.save()["actor_state_dict"])
+    metrics = runner.alg.update()
+    expected = METRICS | {"median"}
+    expected |= {name for name in ("rnd", "symmetry") if f"{name}_cfg" in hyperparameters}
+    assert set(metrics) == expected
+    assert all(math.isfinite(value) for value in metrics.values())
+    assert any(not torch.equal(before[key], value) for key, value in runner.alg.save()["actor_state_dict"].items())
+
+
+@pytest.mark.slow
+def test_compiled_update_equals_eager() -> None:
+    results = []
+    for mode in (None, "default"):
+        runner = make_runner(runner_cfg() | {"torch_compile_mode": mode})
+        collect(runner.alg, runner.env)  # type: ignore[arg-type]
+        results.append(runner.alg.update())
+    assert results[1] == pytest.approx(results[0], rel=1e-3, abs=1e-4)
+
+
+def test_compile_mode_reaches_all_networks() -> None:
+    bpo = bpo_of(make_runner(runner_cfg() | {"torch_compile_mode": "default"}))
+    assert all(isinstance(model, torch._dynamo.OptimizedModule) for model in bpo._models())
+    plain = bpo_of(make_runner(runner_cfg()))
+    assert {k: v.keys() for k, v in bpo.save().items()} == {k: v.keys() for k, v in plain.save().items()}
+
+
+def test_metrics_are_those_of_the_mini_batches_by_hand() -> None:
+    """One mini-batch and one epoch: the ratio is 1, so every statistic follows from the stored rollout."""
+    runner = make_runner(runner_cfg(median="batch", num_learning_epochs=1, num_mini_batches=1))
+    bpo = bpo_of(runner)
+    collect(bpo, runner.env)  # type: ignore[arg-type]
+    st = bpo.storage
+    advantages = st.returns - st.values
+    metrics = bpo.update()
+    assert metrics["ratio_deviation"] == pytest.approx(0.0, abs=1e-6)
+    assert metrics["ratio_outside"] == 0.0
+    assert metrics["kl"] == pytest.approx(0.0, abs=1e-6)
+    assert metrics["above_median"] == pytest.approx(0.5, abs=0.01)
+    assert metrics["median_deviation"] == pytest.approx((advantages - advantages.median()).abs().mean().item(), rel=0.01)
+    assert metrics["value"] == pytest.approx(advantages.square().mean().item(), rel=1e-4)
+
+
+def test_batch_median_splits_the_rollout_in_halves() -> None:
+    runner = make_runner(runner_cfg(median="batch"))
+    collect(runner.alg, runner.env)  # type: ignore[arg-type]
+    st = bpo_of(runner).storage
+    above = (st.returns - st.values > st.advantage_median).float().mean().item()
+    assert above == pytest.approx(0.5, abs=1.0 / st.rewards.numel())
+
+
+def test_refreshed_targets_are_those_of_the_current_critic() -> None:
+    for model in ("mlp", "lstm"):
+        runner = make_runner(runner_cfg(model))
+        bpo = bpo_of(runner)
+        collect(bpo, runner.env)  # type: ignore[arg-type]
+        st = bpo.storage
+        collected = [tensor.clone() for tensor in (st.values, st.returns, st.advantages)]
+        # Unchanged parameters give the targets of the collection again
+        bpo._refresh_targets()
+        for tensor, old in zip((st.values, st.returns, st.advantages), collected, strict=True):
+            torch.testing.assert_close(tensor, old, rtol=1e-4, atol=1e-5)
+        # Changed parameters do not
+        with torch.no_grad():
+            for parameter in bpo.critic.parameters():
+                parameter.mul_(1.5)
+        bpo._refresh_targets()
+        assert not torch.allclose(st.values, collected[0], atol=1e-3)
+
+
+def test_recurrent_hidden_states_of_the_median_critic_fit_their_trajectories() -> None:
+    """A median critic that is a copy of the critic must give V in every mini-batch, whatever the shapes of episodes."""
+    runner = make_runner(runner_cfg("lstm"))
+    bpo = bpo_of(runner)
+    assert bpo.median_critic is not None
+    bpo.median_critic.load_state_dict(bpo.critic.state_dict())
+    for _ in range(6):  # several rollouts, so that states and episode ends are of all kinds
+        collect(bpo, runner.env)  # type: ignore[arg-type]
+        bpo.storage.clear()
+    for batch in bpo.storage.recurrent_mini_batch_generator(4, 1):
+        values = bpo.critic(batch.observations, masks=batch.masks, hidden_state=batch.hidden_states[1])
+        torch.testing.assert_close(bpo._compute_medians(batch, values), values)
+        torch.testing.assert_close(values, batch.values, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("median", ["critic", "value"])
+def test_checkpoint_round_trip(median: str, tmp_path: Path) -> None:
+    runner = make_runner(runner_cfg(median=median))
+    runner.learn(2)
+    runner.save(str(tmp_path / "model.pt"))
+    other = make_runner(runner_cfg(median=median))
+    other.load(str(tmp_path / "model.pt"))
+    assert other.current_learning_iteration == runner.current_learning_iteration
+    assert other.alg.learning_rate == runner.alg.learning_rate
+    for name, state in runner.alg.save().items():
+        if name.endswith("_state_dict") and name != "optimizer_state_dict":
+            for key, value in state.items():
+                assert torch.equal(other.alg.save()[name][key], value), f"{name} {key}"
+    for alg in (runner.alg, other.alg):
+        torch.manual_seed(1)
+        collect(alg, PointMass(seed=1))
+        alg.update()
+    for key, value in runner.alg.save()["actor_state_dict"].items():
+        assert torch.equal(other.alg.save()["actor_state_dict"][key], value), key
+
+
+def test_ppo_checkpoint_starts_the_median_from_the_critic(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    ppo = make_runner(runner_cfg(algorithm="PPO"))
+    ppo.learn(2)
+    ppo.save(str(tmp_path / "model.pt"))
+    runner = make_runner(runner_cfg())
+    runner.load(str(tmp_path / "model.pt"))
+    assert "no median critic" in capsys.readouterr().out
+    bpo = bpo_of(runner)
+    assert bpo.median_critic is not None
+    assert bpo.learning_rate == ppo.alg.learning_rate
+    for key, value in ppo.alg.save()["critic_state_dict"].items():
+        assert torch.equal(bpo.median_critic.state_dict()[key], value)
+    runner.learn(1)
+
+
+def test_checkpoint_with_median_critic_loads_without_one(tmp_path: Path) -> None:
+    runner = make_runner(runner_cfg())
+    runner.learn(1)
+    runner.save(str(tmp_path / "model.pt"))
+    other = make_runner(runner_cfg(median="value"))
+    other.load(str(tmp_path / "model.pt"))
+    other.learn(1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("clip_param", -1),
+        ("clip_param", 1.5),
+        ("median", "foo"),
+        ("loss", "foo"),
+        ("temperature", 0),
+        ("temperature", math.nan),
+        ("num_mini_batches", 0),
+        ("gamma", 1.5),
+        ("median_loss_coef", -1.0),
+        ("online_advantage", "yes"),
+    ],
+)
+def test_invalid_hyperparameter_is_named(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"{name}=.*must be"):
+        make_runner(runner_cfg(**{name: value}))
+
+
+def test_all_invalid_hyperparameters_are_named_at_once() -> None:
+    with pytest.raises(ValueError, match=r"temperature=0 .*clip_param=-1 "):
+        make_runner(runner_cfg(clip_param=-1, temperature=0))
+    with pytest.raises(ValueError, match="log_tv"):
+        make_runner(runner_cfg(clip_param=1.0, loss="log_tv"))
+
+
+def test_median_and_its_critic_must_fit() -> None:
+    bpo = bpo_of(make_runner(runner_cfg()))
+    with pytest.raises(ValueError, match="needs median_critic"):
+        BPO(bpo.actor, bpo.critic, bpo.storage, median="critic")
+    with pytest.raises(ValueError, match="takes no median_critic"):
+        BPO(bpo.actor, bpo.critic, bpo.storage, bpo.median_critic, median="value")
+
+
+def test_bpo_learns(tmp_path: Path) -> None:
+    """From scratch to the origin: the mean reward, exp(-distance), rises far above what standing still gets."""
+    torch.manual_seed(0)
+    cfg = runner_cfg(num_learning_epochs=5, num_mini_batches=4)
+    runner = OnPolicyRunner(PointMass(num_envs=64), cfg, str(tmp_path))
+    runner.learn(60)
+    policy = runner.get_inference_policy()
+
+    def mean_reward(act: Callable[[TensorDict], torch.Tensor]) -> float:
+        env, rewards = PointMass(num_envs=256, seed=7), []
+        obs = env.get_observations()
+        for _ in range(50):
+            obs, reward, _, _ = env.step(act(obs))
+            rewards.append(reward.mean().item())
+        return statistics.mean(rewards)
+
+    with torch.inference_mode():
+        assert mean_reward(lambda obs: torch.zeros(256, 2)) < 0.3
+        assert mean_reward(lambda obs: torch.randn(256, 2)) < 0.3
+        assert mean_reward(policy) > 0.65
+
+
+def test_storage_is_rsl_rls() -> None:
+    assert isinstance(bpo_of(make_runner(runner_cfg())).storage, RolloutStorage)

@@ -1,0 +1,98 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""A small environment for rsl_rl, fast enough for unit tests, and runner configurations for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from rsl_rl.env import VecEnv
+from tensordict import TensorDict
+
+
+class PointMass(VecEnv):
+    """Push a point mass in the plane to the origin.
+
+    Observation group "policy" (num_envs, 4): position [m], velocity [m/s]; with ``image``, also "camera"
+    (num_envs, 1, 8, 8), an occupancy grid of [-2, 2]² m. Actions (num_envs, 2): acceleration [m/s²]. The reward is
+    exp(-distance [m]). An episode fails beyond 3 m and times out after 50 steps of 0.1 s.
+    """
+
+    def __init__(self, num_envs: int = 16, device: str = "cpu", image: bool = False, seed: int = 0) -> None:
+        self.num_envs, self.num_actions, self.device = num_envs, 2, device
+        self.max_episode_length, self.step_dt, self.cfg, self.image = 50, 0.1, {}, image
+        self.generator = torch.Generator(device).manual_seed(seed)
+        self.episode_length_buf = torch.zeros(num_envs, dtype=torch.long, device=device)
+        self.state = torch.zeros(num_envs, 4, device=device)
+        self._reset(torch.ones(num_envs, dtype=torch.bool, device=device))
+
+    @property
+    def unwrapped(self) -> PointMass:
+        return self
+
+    def _reset(self, which: torch.Tensor) -> None:
+        start = torch.rand(self.num_envs, 4, generator=self.generator, device=self.device) * 4.0 - 2.0
+        start[:, 2:] = 0.0
+        self.state = torch.where(which.unsqueeze(-1), start, self.state)
+        self.episode_length_buf = torch.where(which, 0, self.episode_length_buf)
+
+    def get_observations(self) -> TensorDict:
+        groups = {"policy": self.state.clone()}
+        if self.image:
+            cell = ((self.state[:, :2] + 2.0) * 2.0).long().clamp(0, 7)
+            camera = torch.zeros(self.num_envs, 1, 8, 8, device=self.device)
+            camera[torch.arange(self.num_envs), 0, cell[:, 1], cell[:, 0]] = 1.0
+            groups["camera"] = camera
+        return TensorDict(groups, batch_size=[self.num_envs], device=self.device)
+
+    def step(self, actions: torch.Tensor) -> tuple[TensorDict, torch.Tensor, torch.Tensor, dict]:
+        position, velocity = self.state[:, :2], self.state[:, 2:]
+        velocity = 0.9 * velocity + 0.1 * actions.clamp(-5.0, 5.0)
+        self.state = torch.cat([position + 0.1 * velocity, velocity], dim=-1)
+        distance = self.state[:, :2].norm(dim=-1)
+        self.episode_length_buf = self.episode_length_buf + 1
+        time_outs = self.episode_length_buf >= self.max_episode_length
+        dones = time_outs | (distance > 3.0)
+        self._reset(dones)
+        return self.get_observations(), torch.exp(-distance), dones.long(), {"time_outs": time_outs.float(), "log": {}}
+
+
+def mirror(
+    env: PointMass, obs: TensorDict | None = None, actions: torch.Tensor | None = None
+) -> tuple[TensorDict | None, torch.Tensor | None]:
+    """Append to observations and actions their reflections at the y axis."""
+    if obs is not None:
+        flipped = obs.clone()
+        flipped["policy"] = obs["policy"] * torch.tensor([-1.0, 1.0, -1.0, 1.0], device=obs.device)
+        obs = torch.cat([obs, flipped])  # type: ignore[assignment]
+    if actions is not None:
+        actions = torch.cat([actions, actions * torch.tensor([-1.0, 1.0], device=actions.device)])
+    return obs, actions
+
+
+def runner_cfg(model: str = "mlp", algorithm: str = "isaaclab_bpo.algorithms:BPO", **hyperparameters: Any) -> dict:
+    """Return a configuration of rsl_rl's OnPolicyRunner for :class:`PointMass`.
+
+    Args:
+        model: Kind of the networks, "mlp", "lstm", "gru" or "cnn".
+        algorithm: Class of the algorithm.
+        **hyperparameters: Its arguments.
+    """
+    network: dict[str, Any] = {"class_name": "MLPModel", "hidden_dims": [32, 32], "activation": "elu"}
+    if model in ("lstm", "gru"):
+        network |= {"class_name": "RNNModel", "rnn_type": model, "rnn_hidden_dim": 8, "rnn_num_layers": 2}
+    if model == "cnn":
+        cnn = {"output_channels": [4], "kernel_size": 3, "activation": "elu", "flatten": True}
+        network |= {"class_name": "CNNModel", "cnn_cfg": cnn}
+    groups = ["policy", "camera"] if model == "cnn" else ["policy"]
+    return {
+        "num_steps_per_env": 12,
+        "save_interval": 1000,
+        "logger": "tensorboard",
+        "obs_groups": {"actor": groups, "critic": groups},
+        "actor": network | {"distribution_cfg": {"class_name": "GaussianDistribution", "init_std": 1.0}},
+        "critic": dict(network),
+        "algorithm": {"class_name": algorithm, "num_mini_batches": 2, "num_learning_epochs": 3} | hyperparameters,
+    }

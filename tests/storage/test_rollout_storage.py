@@ -1,0 +1,66 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The rollout storage: targets by hand and in place, on every device."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tensordict import TensorDict
+
+from isaaclab_bpo.storage import BpoRolloutStorage
+
+DEVICES = [
+    "cpu",
+    pytest.param("cuda:0", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")),
+]
+
+
+def make_storage(steps: int, num_envs: int, device: str) -> BpoRolloutStorage:
+    obs = TensorDict({"policy": torch.zeros(num_envs, 3)}, batch_size=[num_envs])
+    return BpoRolloutStorage("rl", num_envs, steps, obs, [2], device)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_targets_by_hand(device: str) -> None:
+    st = make_storage(3, 1, device)
+    st.rewards.copy_(torch.tensor([[[1.0]], [[2.0]], [[3.0]]]))
+    st.values.copy_(torch.tensor([[[4.0]], [[5.0]], [[6.0]]]))
+    st.dones.copy_(torch.tensor([[[0]], [[1]], [[0]]]))
+    st.compute_targets(torch.tensor([[8.0]], device=device), gamma=0.5, lam=0.5, normalize=False)
+    # A = -5/4, -3, 1 (computed by hand in the test of generalized_advantages), Q = A + V
+    assert st.advantages.flatten().tolist() == [-1.25, -3.0, 1.0]
+    assert st.returns.flatten().tolist() == [2.75, 2.0, 7.0]
+    assert st.advantage_median.item() == -1.25
+    assert all(tensor.device == st.rewards.device for tensor in (st.returns, st.advantages, st.advantage_median))
+
+    st.compute_targets(torch.tensor([[8.0]], device=device), gamma=0.5, lam=0.5, level=0.0, normalize=True)
+    assert st.advantage_median.item() == -3.0
+    assert st.advantages.mean().item() == pytest.approx(0.0, abs=1e-6)
+    assert st.advantages.std().item() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_refreshed_targets_reach_batches_of_a_running_generator(device: str) -> None:
+    st = make_storage(4, 6, device)
+    st.distribution_params = (torch.zeros(4, 6, 2, device=device),)
+    st.rewards.uniform_()
+    batches = st.mini_batch_generator(num_mini_batches=1, num_epochs=2)
+    st.compute_targets(torch.zeros(6, 1, device=device), gamma=0.9, lam=0.9, normalize=False)
+    first = next(batches)
+    st.values.add_(1.0)
+    st.compute_targets(torch.ones(6, 1, device=device), gamma=0.9, lam=0.9, normalize=False)
+    second = next(batches)
+    assert not torch.equal(first.returns, second.returns)  # type: ignore[arg-type]
+    torch.testing.assert_close(second.returns.sum(), st.returns.sum())  # type: ignore[union-attr]
+    torch.testing.assert_close(second.values, first.values + 1.0)  # type: ignore[operator]
+
+
+def test_targets_need_no_memory_beyond_rsl_rls() -> None:
+    """The median is one number: a stored transition is as large as in rsl_rl's storage."""
+    st = make_storage(4, 6, "cpu")
+    own = [value for value in vars(st).values() if isinstance(value, torch.Tensor)]
+    st.compute_targets(torch.zeros(6, 1), gamma=0.9, lam=0.9)
+    after = [value for value in vars(st).values() if isinstance(value, torch.Tensor)]
+    assert sum(t.numel() for t in after) == sum(t.numel() for t in own) + 1
