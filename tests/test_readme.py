@@ -1,0 +1,35 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""What the README says holds."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from isaaclab_bpo.agents import RslRlBpoAlgorithmCfg
+from point_mass import PointMass
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_example_runs(tmp_path: Path, monkeypatch) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(example.replace("learn(100)", "learn(2)"), {"env": PointMass()})
+    assert list(tmp_path.glob("logs/bpo/model_*.pt"))
+
+
+def test_table_of_fields_has_their_defaults() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `?([\w.]+)`? \|", README, flags=re.MULTILINE)
+    cfg = RslRlBpoAlgorithmCfg()
+    assert {name: str(getattr(cfg, name)).lower() for name, _ in rows} == dict(rows)
+    own = set(RslRlBpoAlgorithmCfg.__annotations__) & set(vars(cfg))
+    assert {"clip_param", "median", "loss", "temperature"} <= {name for name, _ in rows} <= own
+
+
+def test_linked_files_exist() -> None:
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)", README):
+        assert (ROOT / target).exists(), target
