@@ -97,7 +97,7 @@ def test_other_algorithms_do_not_turn_into_bpo() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [
-        ("algorithm.clip_param", -1, "agent.algorithm.clip_param=-1 is not valid: it must be a number in (0, 1]."),
+        ("algorithm.clip_param", -1, "agent.algorithm.clip_param=-1 is not valid: it must be a number in (0, 1], or none."),
         (
             "algorithm.median",
             "foo",

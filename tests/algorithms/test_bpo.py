@@ -132,6 +132,9 @@ def test_every_model_and_median_trains(model: str, median: str, device: str) -> 
         {"use_mixed_precision": True},
         {"schedule": "fixed"},
         {"desired_kl": None},
+        {"clip_param": None, "ratio_lower": 0.5, "ratio_upper": 2.0},
+        {"clip_param": None, "ratio_lower": 0.0, "ratio_upper": 5.0, "median": "batch"},
+        {"median_temperature": 0.1},
         {"optimizer": "sgd"},
         {
             "symmetry_cfg": {
@@ -163,6 +166,8 @@ def test_every_option_trains_and_is_reported(hyperparameters: dict) -> None:
     metrics = runner.alg.update()
     expected = METRICS | {"median"}
     expected |= {name for name in ("rnd", "symmetry") if f"{name}_cfg" in hyperparameters}
+    if hyperparameters.get("median") == "batch":
+        expected.remove("median")
     assert set(metrics) == expected
     assert all(math.isfinite(value) for value in metrics.values())
     assert any(not torch.equal(before[key], value) for key, value in runner.alg.save()["actor_state_dict"].items())
@@ -311,8 +316,36 @@ def test_invalid_hyperparameter_is_named(name: str, value: object) -> None:
 def test_all_invalid_hyperparameters_are_named_at_once() -> None:
     with pytest.raises(ValueError, match=r"temperature=0 .*clip_param=-1 "):
         make_runner(runner_cfg(clip_param=-1, temperature=0))
-    with pytest.raises(ValueError, match="log_tv"):
-        make_runner(runner_cfg(clip_param=1.0, loss="log_tv"))
+
+
+@pytest.mark.parametrize(
+    ("hyperparameters", "sentence"),
+    [
+        ({"clip_param": 1.0, "loss": "log_tv"}, "log_tv.*lower ratio bound above 0"),
+        ({"ratio_lower": 0.5, "ratio_upper": 2.0}, "clip_param=0.2 and ratio_lower=0.5, ratio_upper=2.0 set.*two ways"),
+        ({"clip_param": None, "ratio_lower": 0.5}, "needs ratio_lower and ratio_upper, but they are 0.5 and None"),
+        ({"clip_param": None}, "needs ratio_lower and ratio_upper"),
+        ({"clip_param": None, "ratio_lower": 1.0, "ratio_upper": 2.0}, r"ratio_lower=1.0 .* a number in \[0, 1\)"),
+        ({"clip_param": None, "ratio_lower": 0.5, "ratio_upper": 1.0}, "ratio_upper=1.0 .* a finite number > 1"),
+        (
+            {"clip_param": None, "ratio_lower": 0.5, "ratio_upper": 2.0, "use_clipped_value_loss": True},
+            "use_clipped_value_loss=True needs clip_param",
+        ),
+    ],
+)
+def test_hyperparameters_that_do_not_fit_together_are_named(hyperparameters: dict, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        make_runner(runner_cfg(**hyperparameters))
+
+
+def test_symmetric_bounds_set_either_way_are_the_same_algorithm() -> None:
+    results = []
+    for bounds in ({"clip_param": 0.25}, {"clip_param": None, "ratio_lower": 0.75, "ratio_upper": 1.25}):
+        runner = make_runner(runner_cfg(**bounds))
+        collect(runner.alg, runner.env)  # type: ignore[arg-type]
+        results.append((runner.alg.update(), runner.alg.save()["actor_state_dict"]))
+    assert results[0][0] == results[1][0]
+    assert all(torch.equal(value, results[1][1][key]) for key, value in results[0][1].items())
 
 
 def test_median_and_its_critic_must_fit() -> None:

@@ -39,11 +39,20 @@ class RslRlBpoAlgorithmCfg(RslRlPpoAlgorithmCfg):
     refresh_targets: bool = True
     """Whether values, returns and advantages are computed anew at the start of every epoch after the first."""
 
+    median_temperature: float = 1.0
+    """Smoothing T > 0 of the median critic's loss, in units of return."""
+
     median_loss_coef: float = 1.0
     """Coefficient of the median critic's loss."""
 
     tv_coef: float = 0.0
     """Coefficient of an additional, unweighted total variation."""
+
+    ratio_lower: float | None = None
+    """Lower ratio bound c_l in [0, 1), set together with ratio_upper and with clip_param=null."""
+
+    ratio_upper: float | None = None
+    """Upper ratio bound c_h > 1; μ is then the quantile of Q at level (c_h - 1)/(c_h - c_l)."""
 
     # PPO
 
@@ -59,8 +68,8 @@ class RslRlBpoAlgorithmCfg(RslRlPpoAlgorithmCfg):
     value_loss_coef: float = 1.0
     use_clipped_value_loss: bool = False
 
-    clip_param: float = 0.2
-    """Half-width ε of the ratio bounds [1 - ε, 1 + ε]."""
+    clip_param: float | None = 0.2  # type: ignore[assignment]
+    """Half-width ε of the ratio bounds [1 - ε, 1 + ε]; None if ratio_lower and ratio_upper set them."""
 
 
 @configclass

@@ -23,7 +23,7 @@ from tensordict import TensorDict
 from isaaclab_bpo import brrl
 from isaaclab_bpo.storage import BpoRolloutStorage
 
-from .hyperparameters import hyperparameter_problems
+from .hyperparameters import hyperparameter_problems, ratio_bounds
 
 # rsl_rl updates the observation normalizers once per update since 5.5, before that at every environment step.
 _NORMALIZES_IN_UPDATE = tuple(map(int, version("rsl-rl-lib").split(".")[:2])) >= (5, 5)
@@ -56,12 +56,15 @@ class BPO(PPO):
         storage: BpoRolloutStorage,
         median_critic: MLPModel | None = None,
         *,
-        clip_param: float = 0.2,
+        clip_param: float | None = 0.2,
+        ratio_lower: float | None = None,
+        ratio_upper: float | None = None,
         temperature: float = 0.01,
         median: Literal["critic", "batch", "value"] = "critic",
         loss: Literal["atv", "tv", "log_tv", "mse", "kl"] = "atv",
         online_advantage: bool = True,
         refresh_targets: bool = True,
+        median_temperature: float = 1.0,
         median_loss_coef: float = 1.0,
         tv_coef: float = 0.0,
         use_clipped_value_loss: bool = False,
@@ -76,13 +79,16 @@ class BPO(PPO):
             critic: Model of the value V.
             storage: Rollout storage.
             median_critic: Model of the median μ, given if and only if ``median`` is "critic".
-            clip_param: ε in (0, 1], the ratio bounds are [1 - ε, 1 + ε].
+            clip_param: ε in (0, 1], the ratio bounds are [1 - ε, 1 + ε]; None if the next two set them.
+            ratio_lower: Lower ratio bound c_l in [0, 1), together with ``ratio_upper`` and without ``clip_param``.
+            ratio_upper: Upper ratio bound c_h > 1. μ is then the quantile of Q at level (c_h - 1)/(c_h - c_l).
             temperature: λ > 0 in units of return, the softness of ρ*.
             median: Estimator of μ: "critic", a network of its own; "batch", V + median of A over the rollout;
                 "value", V itself.
             loss: Divergence between policy and optimum, a key of :data:`isaaclab_bpo.brrl.POLICY_LOSSES`.
             online_advantage: Whether |A| is |Q̂ - V| with the current V, or the stored (normalized) advantages.
             refresh_targets: Whether V, Q̂ and A are computed anew at the start of every epoch after the first.
+            median_temperature: Smoothing T > 0 of the median critic's loss, in units of return.
             median_loss_coef: Coefficient of the median critic's loss.
             tv_coef: Coefficient of an additional, unweighted total variation mean|ρ - ρ*|.
             use_clipped_value_loss: Whether to clip the value loss as PPO does.
@@ -100,11 +106,14 @@ class BPO(PPO):
         }
         problems = hyperparameter_problems(
             {
+                "ratio_lower": ratio_lower,
+                "ratio_upper": ratio_upper,
                 "temperature": temperature,
                 "median": median,
                 "loss": loss,
                 "online_advantage": online_advantage,
                 "refresh_targets": refresh_targets,
+                "median_temperature": median_temperature,
                 "median_loss_coef": median_loss_coef,
                 "tv_coef": tv_coef,
                 "use_mixed_precision": use_mixed_precision,
@@ -120,12 +129,13 @@ class BPO(PPO):
         self.use_mixed_precision = use_mixed_precision
         self.transition = BpoRolloutStorage.Transition()
 
-        self.bounds = brrl.RatioBounds.symmetric(clip_param)
+        self.bounds = ratio_bounds(clip_param, ratio_lower, ratio_upper)
         self.temperature = temperature
         self.median = median
         self.loss = loss
         self.online_advantage = online_advantage
         self.refresh_targets = refresh_targets
+        self.median_temperature = median_temperature
         self.median_loss_coef = median_loss_coef
         self.tv_coef = tv_coef
 
@@ -232,10 +242,11 @@ class BPO(PPO):
         batches = make_batches(self.num_mini_batches, self.num_learning_epochs)
 
         history = []
-        for epoch in range(self.num_learning_epochs):
-            if self.refresh_targets and epoch > 0:
-                self._refresh_targets()
-            history += [self._update_mini_batch(batch) for batch in islice(batches, self.num_mini_batches)]
+        with brrl.unchecked_values():  # a look at values would make the host wait for the device
+            for epoch in range(self.num_learning_epochs):
+                if self.refresh_targets and epoch > 0:
+                    self._refresh_targets()
+                history += [self._update_mini_batch(batch) for batch in islice(batches, self.num_mini_batches)]
 
         if _NORMALIZES_IN_UPDATE:
             self._update_normalizers()
@@ -292,7 +303,7 @@ class BPO(PPO):
             # Median
             median_loss = None
             if self.median_critic is not None:
-                median_loss = brrl.median_loss(returns, medians, self.bounds.level)
+                median_loss = brrl.median_loss(returns, medians, self.bounds.level, self.median_temperature)
                 loss = loss + self.median_loss_coef * median_loss
 
             # Extensions

@@ -16,14 +16,16 @@ MEDIANS = ("critic", "batch", "value")
 """Estimators of the median μ: a second critic, V + the batch's median advantage, or V itself."""
 
 
-def _number(low: float, high: float = math.inf, *, open_low: bool = False) -> tuple[Callable[[Any], bool], str]:
+def _number(
+    low: float, high: float = math.inf, *, open_low: bool = False, open_high: bool = False
+) -> tuple[Callable[[Any], bool], str]:
     def valid(value: Any) -> bool:
         is_number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-        return is_number and low <= value <= high and not (open_low and value == low)
+        return is_number and low <= value <= high and not (open_low and value == low) and not (open_high and value == high)
 
-    if not math.isinf(high):
-        return valid, f"a number in {'(' if open_low else '['}{low:g}, {high:g}]"
-    return valid, f"a finite number {'>' if open_low else '>='} {low:g}"
+    if math.isinf(high):
+        return valid, f"a finite number {'>' if open_low else '>='} {low:g}"
+    return valid, f"a number in {'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
 
 
 def _integer(low: int) -> tuple[Callable[[Any], bool], str]:
@@ -46,12 +48,15 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "median": _one_of(*MEDIANS),
     "loss": _one_of(*brrl.POLICY_LOSSES),
     "temperature": _number(0.0, open_low=True),
+    "median_temperature": _number(0.0, open_low=True),
     "median_loss_coef": _number(0.0),
     "tv_coef": _number(0.0),
     "online_advantage": _BOOLEAN,
     "refresh_targets": _BOOLEAN,
+    "ratio_lower": _optional(_number(0.0, 1.0, open_high=True)),
+    "ratio_upper": _optional(_number(1.0, open_low=True)),
     # PPO
-    "clip_param": _number(0.0, 1.0, open_low=True),
+    "clip_param": _optional(_number(0.0, 1.0, open_low=True)),
     "num_learning_epochs": _integer(1),
     "num_mini_batches": _integer(1),
     "learning_rate": _number(0.0, open_low=True),
@@ -85,6 +90,41 @@ def hyperparameter_problems(hyperparameters: Mapping[str, Any]) -> list[str]:
         for name, (valid, text) in RULES.items()
         if name in hyperparameters and not valid(hyperparameters[name])
     ]
-    if hyperparameters.get("loss") == "log_tv" and hyperparameters.get("clip_param") == 1:
-        problems.append("loss='log_tv' needs clip_param < 1, because it takes the logarithm of 1 - clip_param.")
+    return problems or _bounds_problems(hyperparameters)
+
+
+def ratio_bounds(clip_param: float | None, ratio_lower: float | None, ratio_upper: float | None) -> brrl.RatioBounds:
+    """Return the bounds of the probability ratio from valid hyperparameters.
+
+    Args:
+        clip_param: ε of the symmetric bounds [1 - ε, 1 + ε], or None.
+        ratio_lower: c_l, or None.
+        ratio_upper: c_h, or None.
+    """
+    if clip_param is not None:
+        return brrl.RatioBounds.symmetric(clip_param)
+    assert ratio_lower is not None
+    assert ratio_upper is not None
+    return brrl.RatioBounds(ratio_lower, ratio_upper)
+
+
+def _bounds_problems(hyperparameters: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with valid values that set the ratio bounds together."""
+    if "clip_param" not in hyperparameters:
+        return []
+    epsilon, lower, upper = (hyperparameters.get(name) for name in ("clip_param", "ratio_lower", "ratio_upper"))
+    if epsilon is not None and (lower is not None or upper is not None):
+        return [
+            f"clip_param={epsilon} and ratio_lower={lower}, ratio_upper={upper} set the ratio bounds in two ways: set "
+            "clip_param=null to use ratio_lower and ratio_upper, or leave these two out."
+        ]
+    if epsilon is None and (lower is None or upper is None):
+        return [
+            f"clip_param=None needs ratio_lower and ratio_upper, but they are {lower} and {upper}: set both, or clip_param."
+        ]
+    problems = []
+    if hyperparameters.get("loss") == "log_tv" and ratio_bounds(epsilon, lower, upper).lower == 0.0:
+        problems.append("loss='log_tv' needs a lower ratio bound above 0, because it takes its logarithm.")
+    if hyperparameters.get("use_clipped_value_loss") and epsilon is None:
+        problems.append("use_clipped_value_loss=True needs clip_param, which is also the range of the clipped value.")
     return problems

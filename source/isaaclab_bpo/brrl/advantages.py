@@ -40,7 +40,7 @@ def generalized_advantages(
 
     Raises:
         TypeError: If an argument is not a floating-point tensor.
-        ValueError: If shapes or devices differ, or γ or λ is outside [0, 1].
+        ValueError: If shapes or devices differ, a value is not finite, or γ or λ is outside [0, 1].
     """
     check_tensors(rewards=rewards, values=values)
     check_tensors(rewards=rewards[0], last_values=last_values)

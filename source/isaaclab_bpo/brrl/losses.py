@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional
 
-from ._checks import check_number, check_tensors
+from ._checks import check_number, check_tensors, check_values
 
 
 def advantage_weighted_tv(ratio: torch.Tensor, target_ratio: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -33,7 +33,7 @@ def advantage_weighted_tv(ratio: torch.Tensor, target_ratio: torch.Tensor, weigh
 
     Raises:
         TypeError: If an argument is not a floating-point tensor.
-        ValueError: If shapes or devices differ.
+        ValueError: If shapes or devices differ, or a value is not finite.
     """
     check_tensors(ratio=ratio, target_ratio=target_ratio, weights=weights)
     return (weights * (ratio - target_ratio).abs()).mean()
@@ -51,7 +51,7 @@ def total_variation(ratio: torch.Tensor, target_ratio: torch.Tensor) -> torch.Te
 
     Raises:
         TypeError: If an argument is not a floating-point tensor.
-        ValueError: If shapes or devices differ.
+        ValueError: If shapes or devices differ, or a value is not finite.
     """
     check_tensors(ratio=ratio, target_ratio=target_ratio)
     return (ratio - target_ratio).abs().mean()
@@ -69,9 +69,10 @@ def log_total_variation(ratio: torch.Tensor, target_ratio: torch.Tensor) -> torc
 
     Raises:
         TypeError: If an argument is not a floating-point tensor.
-        ValueError: If shapes or devices differ.
+        ValueError: If shapes or devices differ, or a value is not finite.
     """
     check_tensors(ratio=ratio, target_ratio=target_ratio)
+    _check_positive(ratio=ratio, target_ratio=target_ratio)
     return (ratio.log() - target_ratio.log()).abs().mean()
 
 
@@ -87,7 +88,7 @@ def mean_squared_error(ratio: torch.Tensor, target_ratio: torch.Tensor) -> torch
 
     Raises:
         TypeError: If an argument is not a floating-point tensor.
-        ValueError: If shapes or devices differ.
+        ValueError: If shapes or devices differ, or a value is not finite.
     """
     check_tensors(ratio=ratio, target_ratio=target_ratio)
     return (ratio - target_ratio).square().mean()
@@ -107,10 +108,18 @@ def kl_divergence(ratio: torch.Tensor, target_ratio: torch.Tensor) -> torch.Tens
 
     Raises:
         TypeError: If an argument is not a floating-point tensor.
-        ValueError: If shapes or devices differ.
+        ValueError: If shapes or devices differ, or a value is not finite.
     """
     check_tensors(ratio=ratio, target_ratio=target_ratio)
+    _check_positive(ratio=ratio)
+    check_values("target_ratio", target_ratio, lambda r: r >= 0.0, "must not be negative")
     return (torch.special.xlogy(target_ratio, target_ratio / ratio) - target_ratio + ratio).mean()
+
+
+def _check_positive(**ratios: torch.Tensor) -> None:
+    """Check that ratios have a logarithm."""
+    for name, ratio in ratios.items():
+        check_values(name, ratio, lambda r: r > 0.0, "must be positive")
 
 
 POLICY_LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]] = {
@@ -123,13 +132,16 @@ POLICY_LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor], to
 """The losses by the name that BPO's ``loss`` field gives them, each called as (ratio, target_ratio, weights)."""
 
 
-def median_loss(returns: torch.Tensor, medians: torch.Tensor, level: float = 0.5) -> torch.Tensor:
+def median_loss(
+    returns: torch.Tensor, medians: torch.Tensor, level: float = 0.5, temperature: float = 1.0
+) -> torch.Tensor:
     """Return the smoothed pinball loss whose minimiser μ is the (smoothed) median, or another quantile, of Q̂.
 
-    mean( softplus(-|x|) + level · max(x, 0) + (1 - level) · max(-x, 0) ),  x = Q̂ - μ
+    T · mean( softplus(-|x|) + level · max(x, 0) + (1 - level) · max(-x, 0) ),  x = (Q̂ - μ)/T
 
-    At level 1/2 this is softplus(-|x|) + |x|/2, a log-cosh. The gradient with respect to x is σ(x) - (1 - level), so that
-    at the minimum E[σ(Q̂ - μ)] = 1 - level: the (soft) mass above μ is 1 - level.
+    At level 1/2 and temperature 1 this is softplus(-|x|) + |x|/2, a log-cosh. The gradient with respect to Q̂ - μ is
+    σ(x) - (1 - level), so that at the minimum E[σ((Q̂ - μ)/T)] = 1 - level: the (soft) mass above μ is 1 - level. As T -> 0
+    the loss becomes the pinball loss, and μ the quantile itself.
 
     Reference: Ao et al., arXiv:2604.18578, the loss of the median critic.
 
@@ -137,16 +149,19 @@ def median_loss(returns: torch.Tensor, medians: torch.Tensor, level: float = 0.5
         returns: Q̂, any shape, in units of return.
         medians: μ, same shape; carries the gradient.
         level: Quantile level in [0, 1], see :attr:`RatioBounds.level`.
+        temperature: T > 0, in units of return.
 
     Returns:
         Scalar loss.
 
     Raises:
         TypeError: If an argument is not a floating-point tensor.
-        ValueError: If shapes or devices differ, or ``level`` is outside [0, 1].
+        ValueError: If shapes or devices differ, a value is not finite, ``level`` is outside [0, 1], or ``temperature`` is
+            not positive.
     """
     check_tensors(returns=returns, medians=medians)
     check_number("level", level, low=0.0, high=1.0)
-    error = returns - medians
+    check_number("temperature", temperature, low=0.0, open_low=True)
+    error = (returns - medians) / temperature
     pinball = level * error.relu() + (1.0 - level) * (-error).relu()
-    return (functional.softplus(-error.abs()) + pinball).mean()
+    return temperature * (functional.softplus(-error.abs()) + pinball).mean()

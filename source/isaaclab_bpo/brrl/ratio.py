@@ -78,7 +78,7 @@ def target_ratio(
 
     Raises:
         TypeError: If ``median_advantages`` is not a floating-point tensor.
-        ValueError: If ``temperature`` is not positive.
+        ValueError: If a value is not finite, or ``temperature`` is not positive.
     """
     check_tensors(median_advantages=median_advantages)
     if temperature is None:

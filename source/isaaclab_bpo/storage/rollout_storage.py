@@ -67,7 +67,8 @@ class BpoRolloutStorage(RolloutStorage):
             level: Quantile level that stands for the median, see :attr:`isaaclab_bpo.brrl.RatioBounds.level`.
             normalize: Whether to store the advantages shifted and scaled to mean 0 and standard deviation 1.
         """
-        advantages = brrl.generalized_advantages(self.rewards, self.values, last_values, self.dones, gamma, lam)
+        with brrl.unchecked_values():  # a look at values would make the host wait for the device
+            advantages = brrl.generalized_advantages(self.rewards, self.values, last_values, self.dones, gamma, lam)
         self.returns.copy_(advantages + self.values)
         advantages = self.returns - self.values
         self.advantage_median = torch.quantile(advantages.flatten(), level)

@@ -1,0 +1,112 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""What ``--video`` needs beyond Isaac Lab: a camera that follows the robot, and a look at the file in the end."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli import Command, UserError
+
+if TYPE_CHECKING:
+    import torch
+    from isaaclab.envs import ManagerBasedRLEnv
+
+SIZE = (1280, 720)
+"""Width and height of videos that are filmed without Isaac Sim."""
+
+
+def prepare(command: Command) -> None:
+    """Let the environment configuration of the command's task come with a camera that follows the robot.
+
+    Isaac Lab's fixed camera looks at the origin of the world, where on generated terrain no robot is. Without Isaac
+    Sim, whose viewport Isaac Lab films by default, Newton's OpenGL viewer films off-screen.
+
+    Args:
+        command: A checked command with ``--video``.
+
+    Raises:
+        UserError: If a video cannot be written here.
+    """
+    import gymnasium as gym
+    from isaaclab.assets import ArticulationCfg
+    from isaaclab.managers import EventTermCfg
+    from isaaclab.utils.string import string_to_callable
+    from isaaclab_visualizers.newton import NewtonGLVisualizerCfg
+
+    if command.args.frontend != "torch":
+        raise UserError(f"--video needs --frontend torch, not {command.args.frontend!r}")
+    if importlib.util.find_spec("moviepy") is None or importlib.util.find_spec("moviepy.editor") is None:
+        raise UserError("--video needs moviepy < 2: install the extra isaaclab_bpo[isaaclab] or isaaclab[video]")
+
+    if command.args.task not in gym.registry:  # an --external_callback will register it
+        return
+    registration = gym.registry[command.args.task].kwargs
+    registered = registration["env_cfg_entry_point"]
+    off_screen = not command.args.visualizer and importlib.util.find_spec("isaacsim") is None
+
+    def env_cfg_with_camera() -> Any:
+        env_cfg = (string_to_callable(registered) if isinstance(registered, str) else registered)()
+        robot = next((name for name, cfg in vars(env_cfg.scene).items() if isinstance(cfg, ArticulationCfg)), None)
+        if robot is not None and hasattr(env_cfg, "events"):
+            env_cfg.events.follow_robot = EventTermCfg(
+                func=follow_robot,
+                mode="interval",
+                interval_range_s=(0.0, 0.0),  # every step
+                is_global_time=True,
+                params={"asset_name": robot},
+            )
+        if off_screen:
+            width, height = SIZE
+            env_cfg.sim.visualizer_cfgs = [
+                NewtonGLVisualizerCfg(headless=True, window_width=width, window_height=height, streaming_view=False)
+            ]
+        return env_cfg
+
+    registration["env_cfg_entry_point"] = env_cfg_with_camera
+
+
+def follow_robot(env: ManagerBasedRLEnv, env_ids: torch.Tensor | None, asset_name: str) -> None:
+    """Point the camera at the robot of environment 0, from a distance that suits its height.
+
+    Args:
+        env: The environment.
+        env_ids: The environments that the event is for; the camera has one target, so it is not used.
+        asset_name: Name of the robot in the scene.
+    """
+    robot = env.scene[asset_name]
+    x, y, z = robot.data.root_pos_w.torch[0].tolist()
+    distance = 0.25 + 1.1 * robot.cfg.init_state.pos[2]  # [m], from the height of the root above the ground
+    # looking down at 40 degrees, steeper than any terrain rises, so the camera stays above ground
+    env.sim.set_camera_view((x + distance, y - distance, z + 1.2 * distance), (x, y, z))
+
+
+def check(folder: Path, since: float) -> str:
+    """Check that ``folder`` holds a video that was written after ``since`` and that it decodes.
+
+    Args:
+        folder: Folder of the videos.
+        since: Time in seconds since the epoch.
+
+    Returns:
+        A sentence that names the video.
+
+    Raises:
+        UserError: If there is none.
+    """
+    import imageio_ffmpeg
+
+    videos = [path for path in folder.glob("*.mp4") if path.stat().st_mtime >= since]
+    if not videos:
+        raise UserError(f"--video left no video in {str(folder)!r}: the messages above say why")
+    video = max(videos, key=lambda path: path.stat().st_mtime)
+    try:
+        frames, _ = imageio_ffmpeg.count_frames_and_secs(str(video))
+    except RuntimeError:  # ffmpeg's complaint about a file that is no video
+        frames = 0
+    if not frames:
+        raise UserError(f"--video left {str(video)!r}, which holds no frames")
+    return f"Video: {video} ({frames} frames)"

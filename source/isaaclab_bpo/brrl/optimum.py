@@ -1,0 +1,173 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The bounded-ratio problem over a finite set of actions, solved exactly.
+
+Maximise Σ_a π(a) Q(a) over distributions π with c_l <= π(a)/π₀(a) <= c_h.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from ._checks import check_number, check_probabilities, check_tensors
+from .ratio import RatioBounds
+
+# Halvings of the bracket; a double has 53 bits, and the bracket may be 1e12 times wider than the scale of the root
+_BISECTIONS = 120
+
+
+def optimal_policy(q_values: torch.Tensor, prior: torch.Tensor, bounds: RatioBounds) -> torch.Tensor:
+    """Return the policy that solves the bounded-ratio problem.
+
+    π*(a) = c_h π₀(a) where Q(a) > μ,  c_l π₀(a) where Q(a) < μ,
+
+    with μ the quantile of Q under π₀ at level τ = (c_h - 1)/(c_h - c_l). Actions with Q(a) = μ share what is left: the
+    part of their mass that lies below the level gets c_l, the rest c_h, so that π* sums to 1 also where Q has ties.
+
+    Reference: Ao et al., arXiv:2604.18578, Theorem 4.1, and its extension to asymmetric bounds.
+
+    Args:
+        q_values: Q(a), shape (..., A).
+        prior: π₀(a), same shape, sums to 1 over the last dimension.
+        bounds: Bounds (c_l, c_h) of the ratio.
+
+    Returns:
+        π*(a), shape (..., A).
+
+    Raises:
+        TypeError: If an argument is not a floating-point tensor.
+        ValueError: If shapes or devices differ, a value is not finite, or ``prior`` holds no distributions.
+    """
+    q, p = _validated(q_values, prior)
+    below, up_to = _cumulative_masses(q, p)
+    share_below = ((bounds.level - below) / (up_to - below).clamp_min(torch.finfo(p.dtype).tiny)).clamp(0.0, 1.0)
+    # An atom that ends or begins at the level has no part beyond it, whatever rounding makes of the cumulated mass
+    tolerance = _rounding(p)
+    share_below = share_below.masked_fill(bounds.level - below <= tolerance, 0.0)
+    share_below = share_below.masked_fill(bounds.level - up_to >= -tolerance, 1.0)
+    policy = p * (bounds.upper - (bounds.upper - bounds.lower) * share_below)
+    return (policy / policy.sum(dim=-1, keepdim=True)).to(q_values.dtype)  # against rounding of the cumulated mass
+
+
+def quantile(q_values: torch.Tensor, prior: torch.Tensor, level: float = 0.5) -> torch.Tensor:
+    """Return the (lower) quantile of Q under π₀, the smallest μ among the values of Q with P(Q <= μ) >= level.
+
+    Args:
+        q_values: Q(a), shape (..., A).
+        prior: π₀(a), same shape, sums to 1 over the last dimension.
+        level: Level in [0, 1]; 1/2 is the median.
+
+    Returns:
+        μ, shape (...).
+
+    Raises:
+        TypeError: If an argument is not a floating-point tensor.
+        ValueError: If shapes or devices differ, a value is not finite, ``prior`` holds no distributions, or ``level`` is
+            outside [0, 1].
+    """
+    q, p = _validated(q_values, prior)
+    check_number("level", level, low=0.0, high=1.0)
+    _, up_to = _cumulative_masses(q, p)
+    # Rounding of the cumulated mass must not push the quantile to the next value
+    enough = (up_to >= level - _rounding(p)) & (p > 0.0)
+    return q.masked_fill(~enough, math.inf).amin(dim=-1).to(q_values.dtype)
+
+
+def soft_optimal_policy(
+    q_values: torch.Tensor, prior: torch.Tensor, bounds: RatioBounds, temperature: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the optimum of the bounded-ratio problem with an entropy bonus, and its normaliser.
+
+    π*(a) = π₀(a) (c_l + (c_h - c_l) σ((Q(a) - μ)/λ)),  with μ such that E_{π₀}[σ((Q - μ)/λ)] = (1 - c_l)/(c_h - c_l)
+
+    solves  max_ρ E_{π₀}[ρ Q] + λ (c_h - c_l) E_{π₀}[H((ρ - c_l)/(c_h - c_l))]  subject to  E_{π₀}[ρ] = 1,
+
+    where H(x) = -x log x - (1 - x) log(1 - x) is the binary entropy. As λ -> 0 it tends to :func:`optimal_policy`, as
+    λ -> ∞ to π₀.
+
+    The left-hand side of the condition on μ falls as μ grows, and with h = (1 - c_l)/(c_h - c_l) the root lies between
+    min Q - λ logit(h) and max Q - λ logit(h). The bisection runs in units of λ from the hard quantile, near which the root
+    lies when λ is small, so that it stays accurate there.
+
+    Args:
+        q_values: Q(a), shape (..., A).
+        prior: π₀(a), same shape, sums to 1 over the last dimension.
+        bounds: Bounds (c_l, c_h) of the ratio.
+        temperature: λ > 0, in units of Q.
+
+    Returns:
+        π*(a), shape (..., A), and μ, shape (...).
+
+    Raises:
+        TypeError: If an argument is not a floating-point tensor.
+        ValueError: If shapes or devices differ, a value is not finite, ``prior`` holds no distributions, or λ is not
+            positive.
+    """
+    q, p = _validated(q_values, prior)
+    check_number("temperature", temperature, low=0.0, open_low=True)
+    share = 1.0 - bounds.level  # h, the mass that gets c_h
+    logit = math.log(share / bounds.level)
+    origin = quantile(q, p, bounds.level)
+    scaled = (q - origin.unsqueeze(-1)) / temperature
+    possible = p > 0.0
+    low = scaled.masked_fill(~possible, math.inf).amin(dim=-1) - logit
+    high = scaled.masked_fill(~possible, -math.inf).amax(dim=-1) - logit
+    for _ in range(_BISECTIONS):
+        middle = 0.5 * (low + high)
+        too_low = (p * torch.sigmoid(scaled - middle.unsqueeze(-1))).sum(dim=-1) > share
+        low, high = torch.where(too_low, middle, low), torch.where(too_low, high, middle)
+    shift = 0.5 * (low + high)
+    ratio = bounds.lower + (bounds.upper - bounds.lower) * torch.sigmoid(scaled - shift.unsqueeze(-1))
+    return (p * ratio).to(q_values.dtype), (origin + temperature * shift).to(q_values.dtype)
+
+
+def elite_weights(scores: torch.Tensor, elite_fraction: float) -> torch.Tensor:
+    """Return the weights that the cross-entropy method gives to its samples, as a bounded-ratio optimum.
+
+    With c_l = 0 and c_h = 1/f, and π₀ uniform over the samples, the optimum gives weight 1/(f n) to the best f n samples
+    and 0 to the others: the elite that the cross-entropy method fits its next distribution to.
+
+    Reference: Ao et al., arXiv:2604.18578, Section 4.6.
+
+    Args:
+        scores: Scores of n samples, shape (..., n); higher is better. Samples that tie at the threshold share its weight.
+        elite_fraction: f, in (0, 1).
+
+    Returns:
+        Weights, shape (..., n), which sum to 1 over the last dimension.
+
+    Raises:
+        TypeError: If ``scores`` is not a floating-point tensor.
+        ValueError: If a score is not finite, or ``elite_fraction`` is not in (0, 1).
+    """
+    check_tensors(scores=scores)
+    if not 0.0 < elite_fraction < 1.0:
+        raise ValueError(f"elite_fraction must be a number in (0, 1), got {elite_fraction}.")
+    prior = torch.full_like(scores, 1.0 / scores.shape[-1])
+    return optimal_policy(scores, prior, RatioBounds(0.0, 1.0 / elite_fraction))
+
+
+def _validated(q_values: torch.Tensor, prior: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Check Q and π₀ and return them in a precision in which sums of probabilities are meaningful."""
+    check_tensors(q_values=q_values, prior=prior)
+    check_probabilities("prior", prior)
+    dtype = torch.promote_types(q_values.dtype, torch.float32)
+    prior = prior.to(dtype)
+    return q_values.to(dtype), prior / prior.sum(dim=-1, keepdim=True)
+
+
+def _rounding(p: torch.Tensor) -> float:
+    """Return a bound of the rounding error of cumulated probabilities."""
+    return p.shape[-1] * torch.finfo(p.dtype).eps
+
+
+def _cumulative_masses(q: torch.Tensor, p: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return P(Q < Q(a)) and P(Q <= Q(a)) under π₀ for each action, shape (..., A) each."""
+    q_sorted, order = q.sort(dim=-1)
+    cumulative = torch.nn.functional.pad(p.gather(-1, order).cumsum(dim=-1), (1, 0))
+    below = cumulative.gather(-1, torch.searchsorted(q_sorted, q.contiguous()))
+    up_to = cumulative.gather(-1, torch.searchsorted(q_sorted, q.contiguous(), right=True))
+    return below, up_to

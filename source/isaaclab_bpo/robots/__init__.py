@@ -1,0 +1,10 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Stand-in robots for machines that cannot reach NVIDIA's asset server."""
+
+from __future__ import annotations
+
+from isaaclab_bpo.robots.assets import ASSET_MODES, build_asset_root, missing_standin, select_assets
+
+__all__ = ["ASSET_MODES", "build_asset_root", "missing_standin", "select_assets"]

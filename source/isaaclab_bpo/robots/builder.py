@@ -1,0 +1,313 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Writes the stand-in asset root: the few files Isaac Lab's velocity tasks load from NVIDIA's asset server.
+
+The USD is flat: every link is a direct child of the robot's root prim, because Isaac Lab's contact sensor matches
+``Robot/[^/]*`` and its height scanner names ``Robot/<link>``. All layers are text, so that one can read them.
+"""
+
+# USD's stubs give None as the type of what most of its functions return.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportReturnType=false
+
+from __future__ import annotations
+
+import math
+import sys
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics, UsdShade
+
+DATA_DIR = Path(__file__).parent / "data"
+"""Where the robot descriptions are."""
+
+ROBOTS = ("g1", "h1", "go1")
+"""Names of the robot descriptions, ``data/<name>.toml``."""
+
+GO1_NET_PATH = "IsaacLab/ActuatorNets/Unitree/unitree_go1.pt"
+GROUND_PLANE_PATH = "IsaacLab/Environments/Grid/default_ground_plane_checker_v1/default_ground_plane.usda"
+ARROW_PATH = "Props/UIElements/arrow_x.usd"
+FRAME_PATH = "Props/UIElements/frame_prim.usd"
+
+_GO1_STIFFNESS = 30.0  # N m/rad
+_GO1_DAMPING = 0.7  # N m s/rad
+_GO1_MAX_EFFORT = 35.55  # N m, the knee's; Isaac Lab's DC motor model clips each joint at its own limit
+_GO1_MOTOR_RESPONSE = (0.6, 0.3, 0.1)  # how much this and the two earlier physics steps count
+
+
+def load_robot(name: str) -> dict[str, Any]:
+    """Read a robot description.
+
+    Args:
+        name: One of :data:`ROBOTS`.
+
+    Returns:
+        The tables ``robot``, ``colors``, ``links`` and ``joints`` of ``data/<name>.toml``; its header explains them.
+    """
+    return tomllib.loads((DATA_DIR / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def write_asset_root(root: Path) -> None:
+    """Write all stand-in assets.
+
+    Args:
+        root: An existing folder; what Isaac Lab is to find as ``ISAACSIM_ASSET_ROOT``.
+    """
+    isaac = root / "Isaac"
+    for name in ROBOTS:
+        robot = load_robot(name)
+        _save(_robot_stage(robot), isaac / robot["robot"]["usd_path"])
+    _save(_ground_plane_stage(), isaac / GROUND_PLANE_PATH)
+    _save(_arrow_stage(), isaac / ARROW_PATH)
+    _save(_frame_stage(), isaac / FRAME_PATH)
+    net_path = isaac / GO1_NET_PATH
+    net_path.parent.mkdir(parents=True)
+    torch.jit.save(go1_actuator_net(), net_path)
+
+
+def go1_actuator_net() -> torch.jit.ScriptModule:
+    """Build the Go1's actuator net: a softly saturating PD law with a lag of about one physics step.
+
+    τ = τ_max · tanh(-Σ_i w_i (k_p e_i + k_d q̇_i) / τ_max), with e = q - q_des and weights w of now and the two steps
+    before. Inputs are those of Isaac Lab's ``GO1_ACTUATOR_CFG``. The gains are estimates, not identified ones.
+
+    Returns:
+        A scripted module: [N, 6] (e now, one and two steps ago in rad; q̇ likewise in rad/s) -> [N, 1] in N m.
+    """
+    gains = [-gain * w for gain in (_GO1_STIFFNESS, _GO1_DAMPING) for w in _GO1_MOTOR_RESPONSE]
+    net = torch.nn.Sequential(torch.nn.Linear(6, 1, bias=False), torch.nn.Tanh(), torch.nn.Linear(1, 1, bias=False))
+    weights = (torch.tensor([gains]) / _GO1_MAX_EFFORT, torch.tensor([[_GO1_MAX_EFFORT]]))
+    with torch.no_grad():
+        for parameter, value in zip(net.parameters(), weights, strict=True):
+            parameter.copy_(value)
+    return torch.jit.script(net.requires_grad_(requires_grad=False).eval())
+
+
+def _new_stage(root_name: str) -> tuple[Usd.Stage, Usd.Prim]:
+    """Open a stage in memory, in meters and z-up, with one transform as its default prim."""
+    stage = Usd.Stage.CreateInMemory()
+    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.z)
+    UsdGeom.SetStageMetersPerUnit(stage, 1.0)
+    UsdPhysics.SetStageKilogramsPerUnit(stage, 1.0)
+    root = UsdGeom.Xform.Define(stage, f"/{root_name}").GetPrim()
+    stage.SetDefaultPrim(root)
+    return stage, root
+
+
+def _save(stage: Usd.Stage, path: Path) -> None:
+    """Write a stage as text, whatever the file's suffix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stage.GetRootLayer().Export(str(path), args={"format": "usda"})
+
+
+def _robot_stage(robot: dict[str, Any]) -> Usd.Stage:
+    """Author a robot: links with mass, looks and colliders, then the joints between them."""
+    stage, root = _new_stage("Robot")
+    materials = {
+        name: _material(stage, root.GetPath().AppendPath(f"Looks/{name}"), color)
+        for name, color in robot["colors"].items()
+    }
+    poses: dict[str, Gf.Matrix4d] = {}
+    for name, link in robot["links"].items():
+        parent_pose = poses[link["parent"]] if "parent" in link else Gf.Matrix4d(1.0)
+        poses[name] = _pose(link.get("pos", (0, 0, 0)), link.get("quat", (1, 0, 0, 0))) * parent_pose
+        prim = _add_link(stage, root.GetPath().AppendChild(name), link, poses[name], materials)
+        if "parent" not in link:
+            # on the link itself: left to choose, PhysX takes the middle of the tree, the torso, for a humanoid's root
+            UsdPhysics.ArticulationRootAPI.Apply(prim)
+            prim.AddAppliedSchema("PhysxArticulationAPI")
+    for name, joint in robot["joints"].items():
+        _add_joint(stage, root.GetPath(), name, joint, robot["links"][joint["child"]])
+    return stage
+
+
+def _add_link(
+    stage: Usd.Stage,
+    path: Sdf.Path,
+    link: dict[str, Any],
+    pose: Gf.Matrix4d,
+    materials: dict[str, UsdShade.Material],
+) -> Usd.Prim:
+    """Author a rigid body at its place with all joints at zero."""
+    xform = UsdGeom.Xform.Define(stage, path)
+    _place(xform, pose)
+    prim = xform.GetPrim()
+    UsdPhysics.RigidBodyAPI.Apply(prim)
+    mass = UsdPhysics.MassAPI.Apply(prim)
+    mass.CreateMassAttr(link["mass"])
+    mass.CreateCenterOfMassAttr(Gf.Vec3f(*link["com"]))
+    mass.CreateDiagonalInertiaAttr(Gf.Vec3f(*link["inertia"]))
+    mass.CreatePrincipalAxesAttr(Gf.Quatf(*link["axes"]).GetNormalized())
+    for i, shape in enumerate(link.get("shapes", [])):
+        gprim = _add_shape(stage, path.AppendPath(f"visuals/shape_{i}"), shape)
+        UsdShade.MaterialBindingAPI.Apply(gprim.GetPrim()).Bind(materials[shape["color"]])
+    for i, shape in enumerate(link.get("colliders", [])):
+        gprim = _add_shape(stage, path.AppendPath(f"collisions/shape_{i}"), shape)
+        gprim.CreatePurposeAttr(UsdGeom.Tokens.guide)  # touches, but is not drawn
+        UsdPhysics.CollisionAPI.Apply(gprim.GetPrim())
+    return prim
+
+
+def _add_shape(stage: Usd.Stage, path: Sdf.Path, shape: dict[str, Any]) -> UsdGeom.Gprim:
+    """Author a capsule, a sphere or a box in the frame of its link."""
+    match shape["kind"]:
+        case "capsule":
+            start, end = Gf.Vec3d(*shape["start"]), Gf.Vec3d(*shape["end"])
+            capsule = UsdGeom.Capsule.Define(stage, path)
+            capsule.CreateAxisAttr(UsdGeom.Tokens.z)
+            capsule.CreateRadiusAttr(shape["radius"])
+            capsule.CreateHeightAttr((end - start).GetLength())
+            rotation = Gf.Rotation(Gf.Vec3d.ZAxis(), end - start)
+            _place(capsule, Gf.Matrix4d(rotation, (start + end) / 2))
+            gprim = capsule
+        case "sphere":
+            gprim = UsdGeom.Sphere.Define(stage, path)
+            gprim.CreateRadiusAttr(shape["radius"])
+            _place(gprim, Gf.Matrix4d(1.0).SetTranslate(Gf.Vec3d(*shape["center"])))
+        case "box":
+            gprim = UsdGeom.Cube.Define(stage, path)
+            gprim.CreateSizeAttr(1.0)
+            _place(gprim, Gf.Matrix4d(1.0).SetTranslate(Gf.Vec3d(*shape["center"])), scale=shape["size"])
+        case kind:
+            raise ValueError(f"{path}: kind = {kind!r} is not a shape; use capsule, sphere or box.")
+    gprim.CreateExtentAttr(UsdGeom.Boundable.ComputeExtentFromPlugins(gprim, Usd.TimeCode.Default()))
+    return gprim
+
+
+def _add_joint(stage: Usd.Stage, robot_path: Sdf.Path, name: str, joint: dict[str, Any], child: dict[str, Any]) -> None:
+    """Author the joint at the origin of the child's frame."""
+    path = robot_path.AppendPath(f"joints/{name}")
+    if "axis" in joint:
+        usd_joint = UsdPhysics.RevoluteJoint.Define(stage, path)
+        usd_joint.CreateAxisAttr(joint["axis"].upper())
+        lower, upper = joint["limits"]
+        usd_joint.CreateLowerLimitAttr(math.degrees(lower))
+        usd_joint.CreateUpperLimitAttr(math.degrees(upper))
+        _add_drive(usd_joint.GetPrim(), joint)
+    else:
+        usd_joint = UsdPhysics.FixedJoint.Define(stage, path)
+    usd_joint.CreateBody0Rel().SetTargets([robot_path.AppendChild(child["parent"])])
+    usd_joint.CreateBody1Rel().SetTargets([robot_path.AppendChild(joint["child"])])
+    usd_joint.CreateLocalPos0Attr(Gf.Vec3f(*child["pos"]))
+    usd_joint.CreateLocalRot0Attr(Gf.Quatf(*child.get("quat", (1, 0, 0, 0))).GetNormalized())
+    usd_joint.CreateLocalPos1Attr(Gf.Vec3f(0.0))
+    usd_joint.CreateLocalRot1Attr(Gf.Quatf(1.0))
+
+
+def _add_drive(prim: Usd.Prim, joint: dict[str, Any]) -> None:
+    """Author a motor without gains: Isaac Lab's actuator models bring those, and override limits and armature."""
+    drive = UsdPhysics.DriveAPI.Apply(prim, UsdPhysics.Tokens.angular)
+    drive.CreateTypeAttr(UsdPhysics.Tokens.force)
+    drive.CreateStiffnessAttr(0.0)
+    drive.CreateDampingAttr(0.0)
+    drive.CreateMaxForceAttr(joint["effort"])
+    prim.AddAppliedSchema("PhysxJointAPI")
+    # Newton reads PhysX's attributes too
+    prim.CreateAttribute("physxJoint:armature", Sdf.ValueTypeNames.Float).Set(joint["armature"])
+    if "velocity" in joint:
+        velocity = math.degrees(joint["velocity"])
+        prim.CreateAttribute("physxJoint:maxJointVelocity", Sdf.ValueTypeNames.Float).Set(velocity)
+
+
+def _ground_plane_stage() -> Usd.Stage:
+    """Author an infinite plane to stand on, and a square of 100 m to look at.
+
+    The prim names are those that Isaac Lab's ground plane spawner looks for: a prim of type ``Plane`` to bind its
+    physics material to, ``Environment/Geometry`` (scaled by size / 100 m) and ``Looks/theGrid/Shader``.
+    """
+    stage, root = _new_stage("World")
+    plane = UsdGeom.Plane.Define(stage, root.GetPath().AppendChild("CollisionPlane"))
+    plane.CreateAxisAttr(UsdGeom.Tokens.z)
+    plane.CreatePurposeAttr(UsdGeom.Tokens.guide)
+    UsdPhysics.CollisionAPI.Apply(plane.GetPrim())
+    material = _material(stage, root.GetPath().AppendPath("Looks/theGrid"), (0.35, 0.37, 0.4))
+    environment = UsdGeom.Xform.Define(stage, root.GetPath().AppendChild("Environment"))
+    _place(environment, Gf.Matrix4d(1.0), scale=(1.0, 1.0, 1.0))
+    corners = [(-50.0, -50.0), (50.0, -50.0), (50.0, 50.0), (-50.0, 50.0)]
+    mesh = _add_mesh(stage, environment.GetPath().AppendChild("Geometry"), [(x, y, 0.0) for x, y in corners], [4])
+    st = UsdGeom.PrimvarsAPI(mesh).CreatePrimvar("st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.vertex)
+    st.Set([Gf.Vec2f(x / 2, y / 2) for x, y in corners])
+    UsdShade.MaterialBindingAPI.Apply(mesh.GetPrim()).Bind(material)
+    return stage
+
+
+def _arrow_stage() -> Usd.Stage:
+    """Author an arrow of length 1 m along x that starts at the origin."""
+    stage, root = _new_stage("arrow_x")
+    _add_arrow(stage, root.GetPath(), Gf.Matrix4d(1.0))
+    return stage
+
+
+def _frame_stage() -> Usd.Stage:
+    """Author the three axes of a frame: red x, green y, blue z, each 1 m long."""
+    stage, root = _new_stage("frame")
+    directions = {"x": Gf.Vec3d.XAxis(), "y": Gf.Vec3d.YAxis(), "z": Gf.Vec3d.ZAxis()}
+    for axis, direction in directions.items():
+        arrow = UsdGeom.Xform.Define(stage, root.GetPath().AppendChild(axis))
+        rotation = Gf.Matrix4d(Gf.Rotation(Gf.Vec3d.XAxis(), direction), Gf.Vec3d(0.0))
+        _add_arrow(stage, arrow.GetPath(), rotation, width=0.05)
+        material = _material(stage, root.GetPath().AppendPath(f"Looks/{axis}"), direction)
+        UsdShade.MaterialBindingAPI.Apply(arrow.GetPrim()).Bind(material)
+    return stage
+
+
+def _add_arrow(stage: Usd.Stage, parent: Sdf.Path, pose: Gf.Matrix4d, width: float = 0.5) -> None:
+    """Author a four-sided shaft and tip along x as one mesh; ``width`` is the shaft's [m]."""
+    points, counts, indices = [], [], []
+    for radius, x in ((width / 2, 0.0), (width / 2, 0.6), (width, 0.6)):
+        corners = [(x, -radius, -radius), (x, radius, -radius), (x, radius, radius), (x, -radius, radius)]
+        points += [pose.Transform(Gf.Vec3d(*corner)) for corner in corners]
+    points.append(pose.Transform(Gf.Vec3d(1.0, 0.0, 0.0)))
+    for i in range(4):
+        j = (i + 1) % 4
+        counts += [4, 3]
+        indices += [i, j, 4 + j, 4 + i, 8 + i, 8 + j, 12]
+    counts += [4, 4]
+    indices += [3, 2, 1, 0, 11, 10, 9, 8]
+    _add_mesh(stage, parent.AppendChild("arrow"), points, counts, indices)
+
+
+def _add_mesh(
+    stage: Usd.Stage, path: Sdf.Path, points: Iterable[Any], counts: list[int], indices: list[int] | None = None
+) -> UsdGeom.Mesh:
+    """Author a polygon mesh; without ``indices`` the points follow each other."""
+    mesh = UsdGeom.Mesh.Define(stage, path)
+    mesh.CreatePointsAttr([Gf.Vec3f(*point) for point in points])
+    mesh.CreateFaceVertexCountsAttr(counts)
+    mesh.CreateFaceVertexIndicesAttr(list(range(sum(counts))) if indices is None else indices)
+    mesh.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
+    mesh.CreateExtentAttr(UsdGeom.Boundable.ComputeExtentFromPlugins(mesh, Usd.TimeCode.Default()))
+    return mesh
+
+
+def _material(stage: Usd.Stage, path: Sdf.Path, color: Iterable[float]) -> UsdShade.Material:
+    """Author a matt material of one color (linear RGB in 0..1)."""
+    material = UsdShade.Material.Define(stage, path)
+    shader = UsdShade.Shader.Define(stage, path.AppendChild("Shader"))
+    shader.CreateIdAttr("UsdPreviewSurface")
+    shader.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f).Set(Gf.Vec3f(*color))
+    shader.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(0.6)
+    material.CreateSurfaceOutput().ConnectToSource(shader.ConnectableAPI(), "surface")
+    return material
+
+
+def _pose(pos: Iterable[float], quat: Iterable[float]) -> Gf.Matrix4d:
+    """Matrix of a position [m] and a quaternion (w, x, y, z)."""
+    rotation = Gf.Rotation(Gf.Quatd(*(float(q) for q in quat)).GetNormalized())
+    return Gf.Matrix4d(rotation, Gf.Vec3d(*pos))
+
+
+def _place(xformable: UsdGeom.Xformable, pose: Gf.Matrix4d, scale: Iterable[float] | None = None) -> None:
+    """Author a pose as translate, orient and scale in double precision, the operations Isaac Lab expects on a prim."""
+    double = UsdGeom.XformOp.PrecisionDouble
+    xformable.AddTranslateOp(double).Set(pose.ExtractTranslation())
+    xformable.AddOrientOp(double).Set(pose.ExtractRotationQuat().GetNormalized())
+    xformable.AddScaleOp(double).Set(Gf.Vec3d(*(scale or (1.0, 1.0, 1.0))))
+
+
+if __name__ == "__main__":
+    write_asset_root(Path(sys.argv[1]))

@@ -1,0 +1,242 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""What the scripts make of a command line, and what they refuse, all before a simulator starts."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from e2e.process import PLAY, ROOT, TRAIN, environment, run
+
+G1, GO1 = "Isaac-Velocity-Rough-G1-v0", "Isaac-Velocity-Rough-Unitree-Go1-v0"
+BPO, PPO = "rsl_rl_bpo_cfg_entry_point", "rsl_rl_cfg_entry_point"
+without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="tests the defaults of a machine without CUDA")
+
+# Imports Isaac Lab once and translates one command line after the other, as a script does with its only one.
+WORKER = f"""
+import json, os, sys
+sys.path.insert(0, {str(ROOT / "scripts" / "rsl_rl")!r})
+from cli import UserError, translate
+for line in sys.stdin:
+    folder, action, argv = json.loads(line)
+    os.chdir(folder)
+    try:
+        command = translate(action, argv)
+        answer = dict(argv=command.argv, notes=command.notes, checkpoint=str(command.checkpoint))
+    except UserError as error:
+        answer = dict(error=str(error))
+    print("ANSWER", json.dumps(answer), flush=True)
+"""
+
+Ask = Callable[..., dict]
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        (sys.executable, "-c", WORKER), env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    yield process
+    process.communicate()
+
+
+@pytest.fixture
+def ask(worker: subprocess.Popen[str], tmp_path: Path) -> Ask:
+    """Return a function that translates a command line given in the folder ``tmp_path``."""
+
+    def ask(action: str, *argv: str) -> dict:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        print(json.dumps([str(tmp_path), action, argv]), file=worker.stdin, flush=True)
+        for line in worker.stdout:
+            if line.startswith("ANSWER "):
+                return json.loads(line.removeprefix("ANSWER "))
+        raise AssertionError("the worker ended")
+
+    return ask
+
+
+def last(argv: list[str], name: str) -> str:
+    """Return the value of the last argument ``name``, the one that counts."""
+    return argv[len(argv) - argv[::-1].index(name)]
+
+
+def write_run(cwd: Path, task: str, agent: str, physics: str, created: str = "2026-01-01T00:00:00+00:00") -> Path:
+    """Write what a training leaves behind, and return its checkpoint."""
+    experiment = "unitree_go1_rough_bpo" if agent == BPO else "unitree_go1_rough"
+    folder = cwd / "logs" / "rsl_rl" / experiment / f"{len(list(cwd.rglob('run.json')))}"
+    (folder / "params").mkdir(parents=True)
+    manifest = {"version": 1, "library": "rsl_rl", "task": task, "created_at": created, "metadata": {"agent": agent}}
+    (folder / "run.json").write_text(json.dumps(manifest))
+    env = {"sim": {"physics": {"class_type": physics}}, "scene": {"robot": {"joint_ordering": None}, "size": (1, 2)}}
+    (folder / "params" / "env.yaml").write_text(yaml.dump(env))
+    checkpoint = folder / "model_7.pt"
+    torch.save({"iter": 7, "weight": torch.zeros(1000)}, checkpoint)
+    return checkpoint
+
+
+OVPHYSX = "isaaclab_ov.physics.ovphysx_manager:OvPhysxManager"
+PHYSX = "isaaclab_physx.physics.physx_manager:PhysxManager"
+NEWTON = "isaaclab_newton.physics.newton_manager:NewtonManager"
+PHYSX_HERE = "ovphysx" if importlib.util.find_spec("isaacsim") is None else "isaacsim_physx"
+
+
+@pytest.mark.parametrize(
+    ("argv", "parts"),
+    [
+        (["--task", "Isaac-Velocity-Rough-G2-v0"], ["'Isaac-Velocity-Rough-G2-v0'", "did you mean", G1]),
+        ([], ["--task is missing"]),
+        (["--task", G1, "--agent", "skrl"], ["'skrl'", BPO, PPO]),
+        (["--task", G1, "--algo", "ppo", "--agent", BPO], ["--algo ppo", PPO, "give one of the two"]),
+        (["--task", G1, "--num_envs", "0"], ["--num_envs 0", "at least 1"]),
+        (["--task", G1, "--max_iterations", "-1"], ["--max_iterations -1", "at least 0"]),
+        (["--task", G1, "env.scene.num_envs=-3"], ["env.scene.num_envs=-3", "at least 1"]),
+        (["--task", G1, "--checkpoint", "nowhere/model_1.pt"], ["'nowhere/model_1.pt'", "does not exist"]),
+        (["--task", G1, "--checkpoint", "latest"], ["'latest'", "Isaac-Velocity-Rough-G1", "train one first"]),
+        (["--task", G1, "--checkpoint", "."], ["'.'", "model_*.pt"]),
+        (["--task", G1, "agent.algorithm.clip_param=-1"], ["clip_param", "-1", "(0, 1]"]),
+        (["--task", G1, "agent.algorithm.median=foo"], ["median", "'foo'", "critic", "batch", "value"]),
+        (["--task", G1, "agent.algorithm.temperature=0"], ["temperature", "0", "> 0"]),
+        (["--task", G1, "--algo", "ppo", "agent.algorithm.clip_param=-1"], ["clip_param", "-1"]),
+        (["--task", G1, "agent.algorithm.clip_parm=0.3"], ["'clip_parm'", "did you mean clip_param"]),
+        (["--task", G1, "env.scene.num_env=8"], ["'num_env'", "did you mean num_envs"]),
+        (["--task", G1, "env.scene.num_envs=many"], ["'env.scene.num_envs=many'", "needs a number", "4096"]),
+        (["--task", G1, "num_envs=8"], ["'num_envs=8'", "env. or agent."]),
+        (["--task", G1, "physics=bullet"], ["physics=bullet", "newton_mjwarp", "ovphysx"]),
+        (["--task", G1, "presets=foo"], ["presets=foo"]),
+        (["--task", "IsaacContrib-Multitask-Manipulation"], ["TaskBalancedPPO", BPO]),
+        (["--task", "Isaac-Velocity-Rough-Anymal-C-v0"], ["anymal_c.usd", "no stand-in", "ISAACSIM_ASSET_ROOT"]),
+        (["--task", "Isaac-Cartpole-Camera-Direct"], [".usd", "no stand-in"]),  # its whole configuration is a preset
+    ],
+)
+def test_mistakes_are_named(ask: Ask, argv: list[str], parts: list[str]) -> None:
+    error = ask("train", *argv)["error"]
+    assert "\n" not in error
+    for part in parts:
+        assert part in error
+
+
+@without_cuda
+@pytest.mark.parametrize("argv", [["--device", "cuda:0"], ["agent.device=cuda"], ["--distributed"]])
+def test_cuda_is_refused_where_there_is_none(ask: Ask, argv: list[str]) -> None:
+    assert "this machine has none" in ask("train", "--task", G1, *argv)["error"]
+
+
+def test_checkpoint_cut_short_is_refused(ask: Ask, tmp_path: Path) -> None:
+    checkpoint = write_run(tmp_path, GO1, BPO, OVPHYSX)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    assert "cut short" in ask("play", "--task", GO1)["error"]
+
+
+def test_checkpoint_that_runs_code_is_refused(ask: Ask, tmp_path: Path) -> None:
+    checkpoint = write_run(tmp_path, GO1, BPO, OVPHYSX)
+    torch.save({"iter": 7, "infos": Path("anything but plain data")}, checkpoint)
+    assert "not a checkpoint of rsl_rl" in ask("play", "--task", GO1)["error"]
+
+
+@pytest.mark.parametrize("command", [TRAIN, PLAY])
+def test_a_mistake_costs_one_line_and_exit_code_2(command: tuple[str, ...], tmp_path: Path) -> None:
+    done = run(*command, "--task", "Isaac-Velocity-Rough-G1", "agent.algorithm.clip_parm=0.3", cwd=tmp_path)
+    assert done.returncode == 2
+    script = Path(command[-1]).name
+    assert [line for line in done.stderr.splitlines() if "error" in line.lower()] == [
+        line for line in done.stderr.splitlines() if line.startswith(f"{script}: error: ")
+    ]
+    assert "Traceback" not in done.stderr
+    assert "Launching simulation" not in done.stdout
+    assert not (tmp_path / "logs").exists()
+
+
+def test_unknown_algorithm_is_refused_at_once(tmp_path: Path) -> None:
+    start = time.monotonic()
+    done = run(*TRAIN, "--task", G1, "--algo", "dpo", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "invalid choice: 'dpo' (choose from 'bpo', 'ppo')" in done.stderr
+    assert time.monotonic() - start < 15  # Isaac Lab was not even imported
+
+
+def test_help_shows_our_arguments_and_isaaclabs(tmp_path: Path) -> None:
+    for command in (TRAIN, PLAY):
+        done = run(*command, "--help", cwd=tmp_path)
+        assert done.returncode == 0
+        for argument in ("--algo {bpo,ppo}", "--assets {auto,nvidia,standin}", "--num_envs", "--checkpoint", "--viz"):
+            assert argument in done.stdout
+
+
+@without_cuda
+def test_cpu_is_chosen_for_simulation_and_agent(ask: Ask) -> None:
+    answer = ask("train", "--task", G1)
+    argv = answer["argv"]
+    assert last(argv, "--rl_library") == "rsl_rl"
+    assert last(argv, "--task") == "Isaac-Velocity-Rough-G1"
+    assert last(argv, "--agent") == BPO
+    assert last(argv, "--device") == "cpu"
+    assert last(argv, "--num_envs") == "64"
+    assert {"agent.device=cpu", "physics=ovphysx"} <= set(argv)
+    assert len(answer["notes"]) == 2
+
+
+@without_cuda
+def test_what_the_user_chose_stays(ask: Ask) -> None:
+    given = ["--task", G1, "--algo", "ppo", "--num_envs", "3", "--device", "cpu", "physics=newton_mjwarp"]
+    argv = ask("train", *given)["argv"]
+    assert argv[2 : 2 + len(given) - 2] == [*given[:2], *given[4:]]
+    assert last(argv, "--agent") == PPO
+    assert [token for token in argv if token.startswith("physics=")] == ["physics=newton_mjwarp"]
+    assert argv.count("--num_envs") == 1
+    assert "--num_envs" not in ask("train", "--task", G1, "env.scene.num_envs=5")["argv"]
+
+
+@without_cuda
+def test_flat_go1_starts_without_isaac_sim(ask: Ask) -> None:
+    assert "physics=ovphysx" in ask("train", "--task", "Isaac-Velocity-Flat-Unitree-Go1-v0")["argv"]
+
+
+def test_device_reaches_the_agent(ask: Ask) -> None:
+    assert "agent.device=cpu" in ask("train", "--task", G1, "--device", "cpu")["argv"]
+
+
+@pytest.mark.parametrize(
+    "asked", [GO1, "Isaac-Velocity-Rough-Unitree-Go1-Play-v0", "IsaacContrib-Velocity-Rough-UnitreeGo1"]
+)
+@pytest.mark.parametrize("trained", [GO1, "IsaacContrib-Velocity-Rough-UnitreeGo1"])
+def test_latest_run_is_found_under_old_and_new_ids(ask: Ask, tmp_path: Path, asked: str, trained: str) -> None:
+    checkpoint = write_run(tmp_path, trained, BPO, OVPHYSX)
+    write_run(tmp_path, trained, PPO, OVPHYSX)
+    answer = ask("play", "--task", asked)
+    assert answer["checkpoint"] == str(checkpoint)
+    assert last(answer["argv"], "--checkpoint") == str(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("trained", "chosen", "physics", "order"),
+    [
+        (OVPHYSX, [], "physics=ovphysx", None),
+        (PHYSX, [], f"physics={PHYSX_HERE}", None),  # both are PhysX, OvPhysX without Isaac Sim
+        (NEWTON, [], None, None),  # the task's default
+        (OVPHYSX, ["physics=newton_mjwarp"], None, "physx"),
+        (PHYSX, ["physics=newton_mjwarp"], None, "physx"),
+        (NEWTON, ["physics=ovphysx"], None, "mjwarp"),
+        (NEWTON, ["physics=ovphysx", "env.scene.robot.joint_ordering=physx"], None, None),
+    ],
+)
+@pytest.mark.parametrize("action", ["train", "play"])
+def test_policy_meets_the_joint_order_that_it_learned(
+    ask: Ask, tmp_path: Path, action: str, trained: str, chosen: list[str], physics: str | None, order: str | None
+) -> None:
+    checkpoint = write_run(tmp_path, GO1, BPO, trained)
+    argv = ask(action, "--task", GO1, "--checkpoint", str(checkpoint), *chosen)["argv"]
+    added = argv[argv.index("--task", 3) :]
+    assert [token for token in added if token.startswith("physics=")] == ([physics] if physics else [])
+    joint_orders = [token for token in added if token.startswith("env.scene.robot.joint_ordering=")]
+    assert joint_orders == ([f"env.scene.robot.joint_ordering={order}"] if order else [])

@@ -1,0 +1,142 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Trains the robots on the real tasks with the commands that users type."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from e2e.process import TIMEOUT, TRAIN, Training, environment, newest, train
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+pytestmark = pytest.mark.sim
+
+SMALL = ("--num_envs", "16", "--max_iterations", "3")
+BPO_TERMS = ("median", "ratio_deviation", "ratio_outside", "above_median", "median_deviation", "kl")
+without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="tests the defaults of a machine without CUDA")
+
+
+def check_run(training: Training, algorithm: str) -> None:
+    """Check the checkpoint, the stored configuration, the printed tables and the tensorboard events of a training."""
+    checkpoint = training.load()
+    assert checkpoint["iter"] == 2
+    assert all(torch.isfinite(value).all() for value in checkpoint["actor_state_dict"].values())
+    assert training.algorithm().endswith(algorithm)
+
+    events = EventAccumulator(str(training.folder))
+    events.Reload()
+    scalars = set(events.Tags()["scalars"])
+    assert {"Loss/value", "Loss/surrogate", "Train/mean_reward"} <= scalars
+    for term in BPO_TERMS:
+        assert (f"Mean {term} loss:" in training.output) == (algorithm == "BPO")
+        assert (f"Loss/{term}" in scalars) == (algorithm == "BPO")
+    assert "Learning iteration 2/3" in training.output
+    assert [event.step for event in events.Scalars("Loss/value")] == [0, 1, 2]
+
+
+@without_cuda
+def test_g1_trains_with_bpo_by_the_readme_command(g1_training: Training) -> None:
+    check_run(g1_training, "BPO")
+    assert "no CUDA device: CPU, 1 torch thread" in g1_training.output
+    assert g1_training.physics() == "OvPhysxManager"
+
+
+def test_h1_trains_with_bpo(h1_training: Training) -> None:
+    check_run(h1_training, "BPO")
+
+
+def test_go1_trains_with_bpo(go1_training: Training) -> None:
+    check_run(go1_training, "BPO")
+
+
+def test_g1_trains_with_ppo(tmp_path: Path) -> None:
+    check_run(train(*TRAIN, "--task", "Isaac-Velocity-Rough-G1-v0", "--algo", "ppo", *SMALL, cwd=tmp_path), "PPO")
+
+
+def test_isaaclabs_own_command_trains_with_bpo(tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "isaaclab", "train", "--rl_library", "rsl_rl")
+    bpo = ("--task", "Isaac-Velocity-Rough-G1", "--agent", "rsl_rl_bpo_cfg_entry_point", *SMALL)
+    cpu = ("--device", "cpu", "agent.device=cpu", "physics=ovphysx")
+    check_run(train(*command, *bpo, *cpu, cwd=tmp_path), "BPO")
+
+
+def test_training_resumes_under_the_tasks_new_name(g1_training: Training) -> None:
+    resumed = train(
+        *(*TRAIN, "--task", "Isaac-Velocity-Rough-G1", "--checkpoint", "latest"),
+        *("--num_envs", "8", "--max_iterations", "1", "--run_name", "resumed"),
+        cwd=g1_training.cwd,
+    )
+    assert resumed.folder != g1_training.folder
+    assert f"Loading model checkpoint from: {g1_training.checkpoint}" in resumed.output
+    assert "Learning iteration 2/3" in resumed.output
+    before, after = g1_training.load()["actor_state_dict"], resumed.load()["actor_state_dict"]
+    assert any((before[name] != after[name]).any() for name in before)
+
+
+def test_interrupt_leaves_a_checkpoint_that_loads(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        (*TRAIN, "--task", "Isaac-Velocity-Rough-Unitree-Go1-v0", "--num_envs", "8", "agent.save_interval=1"),
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    output = ""
+    try:
+        for line in process.stdout:
+            output += line
+            if "Learning iteration 2/" in line:
+                os.killpg(process.pid, signal.SIGINT)  # what Ctrl-C sends to everything in the terminal
+                break
+        output += process.communicate(timeout=TIMEOUT)[0]
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert "Traceback" not in output, output[-3000:]
+    training = newest(tmp_path, output)
+    assert training.load()["iter"] >= 1
+    for checkpoint in training.folder.glob("model_*.pt"):
+        torch.load(checkpoint, map_location="cpu", weights_only=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "task",
+    [
+        "Isaac-Velocity-Rough-H1",
+        "IsaacContrib-Velocity-Rough-UnitreeGo1",
+        "Isaac-Velocity-Flat-G1-v0",
+        "Isaac-Velocity-Flat-H1-v0",
+        "Isaac-Velocity-Flat-Unitree-Go1-v0",
+        "Isaac-Velocity-Rough-G1-Play-v0",
+    ],
+)
+def test_other_ids_train_too(task: str, tmp_path: Path) -> None:
+    check_run(train(*TRAIN, "--task", task, *SMALL, cwd=tmp_path), "BPO")
+
+
+@pytest.mark.slow
+def test_newton_is_one_argument_away(tmp_path: Path) -> None:
+    command = (*TRAIN, "--task", "Isaac-Velocity-Rough-G1-v0", *SMALL, "physics=newton_mjwarp")
+    training = train(*command, cwd=tmp_path)
+    check_run(training, "BPO")
+    assert training.physics() == "NewtonManager"
+
+
+@pytest.mark.slow
+@without_cuda
+def test_number_of_environments_suits_a_laptop(tmp_path: Path) -> None:
+    command = (*TRAIN, "--task", "Isaac-Velocity-Rough-Unitree-Go1-v0", "--max_iterations", "1")
+    training = train(*command, cwd=tmp_path)
+    assert "64 environments (--num_envs)" in training.output
+    assert f"Total steps: {64 * 24}" in " ".join(training.output.split())
