@@ -37,7 +37,7 @@ def draw_losses() -> None:
         clipped = ratio.clamp(bounds.lower, bounds.upper)
         ppo = torch.maximum(-advantage * ratio, -advantage * clipped)
         target = brrl.target_ratio(torch.full_like(ratio, advantage), bounds)
-        bpo = torch.stack([brrl.advantage_weighted_tv(r, t, r.new_tensor(1.0)) for r, t in zip(ratio, target)])
+        bpo = [brrl.advantage_weighted_tv(r, t, r.new_tensor(1.0)) for r, t in zip(ratio, target, strict=True)]
         axes.plot(ratio, ppo - ppo.min(), color=PPO, linewidth=2.5, label="PPO, clipped")
         axes.plot(ratio, bpo, "--", color=BPO, linewidth=2.0, label="BPO, |A| |ρ - ρ*|")
         axes.axvline(1.0, color=GRAY, linewidth=0.8, linestyle=":")

@@ -130,9 +130,9 @@ def announce(command: Command) -> None:
 ##
 
 
-def _own_parser(add_help: bool = False) -> argparse.ArgumentParser:
+def _own_parser() -> argparse.ArgumentParser:
     """Return a parser of the arguments that Isaac Lab does not know."""
-    parser = argparse.ArgumentParser(add_help=add_help, allow_abbrev=False)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     _add_own_arguments(parser)
     return parser
 
@@ -367,8 +367,9 @@ def _engine(args: argparse.Namespace, overrides: list[str], command: Command) ->
     run = _run_configuration(command.checkpoint)
     added = []
 
-    chosen_by_user = any(_value(overrides, key) is not None for key in ("physics", "presets", "env.sim.physics"))
-    if engines and not chosen_by_user:
+    presets = (_value(overrides, "presets") or "").split(",")
+    chosen = any(_value(overrides, key) is not None for key in ("physics", "env.sim.physics"))
+    if engines and not chosen and not any(name in engines for name in presets):
         if run is not None:
             trained = run["sim"]["physics"]
             same = [name for name in usable if _manager(engines[name]) == _manager(trained)]
@@ -417,7 +418,8 @@ def _run_configuration(checkpoint: Path | None) -> dict[str, Any] | None:
     file = checkpoint.parent / "params" / "env.yaml" if checkpoint is not None else None
     if file is None or not file.is_file():
         return None
-    return yaml.load(file.read_text(encoding="utf-8"), Loader)  # a SafeLoader
+    run = yaml.load(file.read_text(encoding="utf-8"), Loader)  # a SafeLoader
+    return run if "scene" in run and "physics" in run.get("sim", {}) else None  # Isaac Lab 2.x stored no engine
 
 
 def _manager(physics: Any) -> tuple[str, ...]:

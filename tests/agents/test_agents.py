@@ -60,7 +60,9 @@ def test_configurations_share_nothing() -> None:
 
 
 def test_every_field_of_the_configuration_reaches_the_algorithm() -> None:
-    arguments = set(inspect.signature(BPO.__init__).parameters) | set(inspect.signature(BPO.__mro__[1].__init__).parameters)
+    arguments = set(inspect.signature(BPO.__init__).parameters) | set(
+        inspect.signature(BPO.__mro__[1].__init__).parameters
+    )
     by_construction = {"class_name", "share_cnn_encoders"}
     assert {field.name for field in fields(RslRlBpoAlgorithmCfg)} - by_construction <= arguments
 
@@ -97,7 +99,11 @@ def test_other_algorithms_do_not_turn_into_bpo() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [
-        ("algorithm.clip_param", -1, "agent.algorithm.clip_param=-1 is not valid: it must be a number in (0, 1], or none."),
+        (
+            "algorithm.clip_param",
+            -1,
+            "agent.algorithm.clip_param=-1 is not valid: it must be a number in (0, 1], or none.",
+        ),
         (
             "algorithm.median",
             "foo",

@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from point_mass import PointMass, runner_cfg
 
 from isaaclab_bpo.algorithms import BPO
+from point_mass import PointMass, runner_cfg
 
 WORLD_SIZE = 2
 
@@ -53,16 +53,16 @@ def run_ranks(folder: Path, same_data: bool) -> list[dict]:
     return [torch.load(folder / f"{rank}.pt") for rank in range(WORLD_SIZE)]
 
 
-def assert_same_networks(a: dict, b: dict, **tolerance: float) -> None:
+def assert_same_networks(a: dict, b: dict, rtol: float = 0.0, atol: float = 0.0) -> None:
     for name in ("actor_state_dict", "critic_state_dict", "median_critic_state_dict"):
         for key, value in a[name].items():
-            torch.testing.assert_close(b[name][key], value, msg=f"{name} {key}", **(tolerance or {"rtol": 0, "atol": 0}))
+            torch.testing.assert_close(b[name][key], value, rtol=rtol, atol=atol, msg=f"{name} {key}")
     assert a["learning_rate"] == b["learning_rate"]
 
 
 def test_ranks_with_different_data_stay_one_model(tmp_path: Path) -> None:
     ranks = run_ranks(tmp_path, same_data=False)
-    assert_same_networks(*ranks)
+    assert_same_networks(ranks[0], ranks[1])
 
 
 def test_ranks_with_the_same_data_equal_a_single_process(tmp_path: Path) -> None:

@@ -140,7 +140,9 @@ def test_median_loss_by_hand() -> None:
 
 @pytest.mark.parametrize("level", [0.1, 0.5, 0.8])
 def test_gradient_of_the_median_loss_is_the_sigmoid(level: float) -> None:
-    returns = torch.linspace(-5.0, 5.0, 10, dtype=torch.float64)  # 0, where |x| has a kink that cancels, is not among them
+    returns = torch.linspace(
+        -5.0, 5.0, 10, dtype=torch.float64
+    )  # 0, where |x| has a kink that cancels, is not among them
     medians = torch.zeros(10, dtype=torch.float64, requires_grad=True)
     brrl.median_loss(returns, medians, level).backward()
     assert medians.grad is not None
@@ -209,7 +211,7 @@ FUNCTIONS = {
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_integers_are_refused(name: str) -> None:
-    with pytest.raises(TypeError, match="must be a floating-point tensor, got torch.int64"):
+    with pytest.raises(TypeError, match=r"must be a floating-point tensor, got torch\.int64"):
         FUNCTIONS[name](torch.ones(2, 3, dtype=torch.long))
 
 

@@ -16,7 +16,10 @@ DISTRIBUTIONS = {
     "normal": (torch.distributions.Normal(0.0, 1.0), lambda level: torch.distributions.Normal(0.0, 1.0).icdf(level)),
     "exponential": (torch.distributions.Exponential(1.0), lambda level: -torch.log1p(-level)),
     "cauchy": (torch.distributions.Cauchy(0.0, 1.0), lambda level: torch.tan(torch.pi * (level - 0.5))),
-    "lognormal": (torch.distributions.LogNormal(0.0, 1.0), lambda level: torch.distributions.Normal(0.0, 1.0).icdf(level).exp()),
+    "lognormal": (
+        torch.distributions.LogNormal(0.0, 1.0),
+        lambda level: torch.distributions.Normal(0.0, 1.0).icdf(level).exp(),
+    ),
 }
 BOUNDS = {"symmetric": brrl.RatioBounds.symmetric(0.2), "asymmetric": brrl.RatioBounds(0.7, 1.9)}
 

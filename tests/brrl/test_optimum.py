@@ -64,7 +64,7 @@ def test_closed_form_is_the_linear_programs_optimum(ties: bool) -> None:
 
 
 def test_fraction_at_the_threshold_by_hand() -> None:
-    # Level 1/2. Mass 0.3 below 2, the atom at 2 reaches from 0.3 to 0.8: 0.2 of its 0.5 lies below the level, 0.3 above.
+    # Level 1/2. The atom at 2 reaches from 0.3 to 0.8: 0.2 of its mass 0.5 lies below the level, 0.3 above.
     q, prior = torch.tensor([1.0, 2.0, 3.0]).double(), torch.tensor([0.3, 0.5, 0.2], dtype=torch.float64)
     policy = brrl.optimal_policy(q, prior, brrl.RatioBounds.symmetric(0.5))
     assert policy.tolist() == pytest.approx([0.15, 0.2 * 0.5 + 0.3 * 1.5, 0.3])
@@ -92,7 +92,9 @@ def test_batches_are_solved_one_by_one(function) -> None:
     batched = function(q, prior, ASYMMETRIC)
     for i in range(3):
         for j in range(4):
-            torch.testing.assert_close(batched[i, j], function(q[i, j], prior[i, j], ASYMMETRIC), rtol=1e-12, atol=1e-14)
+            torch.testing.assert_close(
+                batched[i, j], function(q[i, j], prior[i, j], ASYMMETRIC), rtol=1e-12, atol=1e-14
+            )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
@@ -152,7 +154,7 @@ def test_soft_optimum_solves_the_entropy_regularised_problem() -> None:
 
 
 def test_soft_optimum_beats_feasible_neighbours() -> None:
-    """The objective is concave, so no feasible direction improves it: checked in value, without the formula's gradient."""
+    """The objective is concave: no feasible direction improves it. Checked in value, without the gradient."""
 
     def objective(ratio: torch.Tensor, q: torch.Tensor, prior: torch.Tensor, temperature: float) -> float:
         width = SYMMETRIC.upper - SYMMETRIC.lower

@@ -47,7 +47,7 @@ def test_gradients_are_equal_inside_the_bounds(bounds: brrl.RatioBounds) -> None
 
 @pytest.mark.parametrize("bounds", BOUNDS)
 def test_gradients_outside_the_bounds(bounds: brrl.RatioBounds) -> None:
-    """Beyond the target PPO's gradient is 0 and that of l' leads back; on the side that is too far off both lead back."""
+    """Beyond the target PPO's gradient is 0 and that of l' leads back; short of it both lead there."""
     ratio, advantages = samples(1)
     beyond = ((ratio > bounds.upper) & (advantages > 0.0)) | ((ratio < bounds.lower) & (advantages < 0.0))
     short = ((ratio < bounds.lower) & (advantages > 0.0)) | ((ratio > bounds.upper) & (advantages < 0.0))

@@ -180,5 +180,8 @@ def test_single_precision_works() -> None:
     mdp, policy = random_mdps(7, 3)
     single = FiniteMdp(mdp.transitions.float(), mdp.rewards.float(), mdp.initial.float(), mdp.gamma)
     torch.testing.assert_close(
-        improvement(single, policy.float(), BOUNDS[0]).double(), improvement(mdp, policy, BOUNDS[0]), rtol=1e-3, atol=1e-4
+        improvement(single, policy.float(), BOUNDS[0]).double(),
+        improvement(mdp, policy, BOUNDS[0]),
+        rtol=1e-3,
+        atol=1e-4,
     )

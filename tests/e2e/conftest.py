@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+
 from e2e.process import TRAIN, Training, train
 
 SMALL = ("--num_envs", "16", "--max_iterations", "3")

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+
 from e2e.process import PLAY, ROOT, TRAIN, environment, run
 
 G1, GO1 = "Isaac-Velocity-Rough-G1-v0", "Isaac-Velocity-Rough-Unitree-Go1-v0"
@@ -240,3 +241,26 @@ def test_policy_meets_the_joint_order_that_it_learned(
     assert [token for token in added if token.startswith("physics=")] == ([physics] if physics else [])
     joint_orders = [token for token in added if token.startswith("env.scene.robot.joint_ordering=")]
     assert joint_orders == ([f"env.scene.robot.joint_ordering={order}"] if order else [])
+
+
+def check_video(folder: Path, since: float) -> str:
+    """Return the mistake that play.py finds in the videos of ``folder``."""
+    code = "import pathlib, video; video.check(pathlib.Path(), float(sys.argv[1]))"
+    path = f"import sys; sys.path.insert(0, {str(ROOT / 'scripts' / 'rsl_rl')!r})"
+    done = run(sys.executable, "-c", f"{path}; {code}", str(since), cwd=folder)
+    assert "cli.UserError: " in done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"), [(None, "left no video"), (b"", "holds no frames"), (b"no video", "holds no frames")]
+)
+def test_video_that_failed_is_an_error(tmp_path: Path, content: bytes | None, complaint: str) -> None:
+    if content is not None:
+        (tmp_path / "clip_model_2_0000.mp4").write_bytes(content)
+    assert complaint in check_video(tmp_path, since=0.0)
+
+
+def test_video_of_an_earlier_run_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "clip_model_2_0000.mp4").touch()
+    assert "left no video" in check_video(tmp_path, since=time.time() + 1)

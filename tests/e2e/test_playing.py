@@ -12,10 +12,11 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from e2e.process import PLAY, TRAIN, Training, run, train
 from onnx.reference import ReferenceEvaluator
 from rsl_rl.models import MLPModel
 from tensordict import TensorDict
+
+from e2e.process import PLAY, TRAIN, Training, run, train
 
 pytestmark = pytest.mark.sim
 

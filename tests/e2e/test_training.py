@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from e2e.process import TIMEOUT, TRAIN, Training, environment, newest, train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from e2e.process import TIMEOUT, TRAIN, Training, environment, newest, train
 
 pytestmark = pytest.mark.sim
 

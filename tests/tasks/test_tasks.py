@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
+from typing import Any
 
 import gymnasium as gym
 import pytest
@@ -38,6 +39,7 @@ def test_ids_of_2x_are_the_same_tasks(task: str, legacy: str) -> None:
     assert to_dict(legacy_agent_cfg) == to_dict(agent_cfg)
     assert type(agent_cfg).__module__.startswith("isaaclab_bpo.agents.")
     play_cfg, _ = resolve_task_config(task, None, play_mode=True, overrides=[])
+    legacy_play_cfg: Any
     legacy_play_cfg, _ = resolve_task_config(f"{legacy}-Play-v0", None, overrides=[])
     assert to_dict(legacy_play_cfg) == to_dict(play_cfg)
     assert legacy_play_cfg.scene.num_envs == 50
@@ -55,6 +57,7 @@ def test_overrides_reach_every_field() -> None:
         "env.decimation=2",
         "env.scene.env_spacing=3.5",
     ]
+    env_cfg: Any
     env_cfg, agent_cfg = resolve_task_config("Isaac-Velocity-Rough-G1-v0", AGENT_KEY, overrides=overrides)
     assert (agent_cfg.algorithm.clip_param, agent_cfg.algorithm.median) == (0.25, "batch")
     assert agent_cfg.algorithm.online_advantage is False

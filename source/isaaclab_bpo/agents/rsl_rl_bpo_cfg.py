@@ -76,7 +76,7 @@ class RslRlBpoAlgorithmCfg(RslRlPpoAlgorithmCfg):
 class RslRlBpoRunnerCfg(RslRlOnPolicyRunnerCfg):
     """Configuration of rsl_rl's on-policy runner with BPO. The device is the CPU where there is no CUDA device."""
 
-    algorithm: RslRlBpoAlgorithmCfg = RslRlBpoAlgorithmCfg()
+    algorithm: RslRlBpoAlgorithmCfg = RslRlBpoAlgorithmCfg()  # type: ignore[assignment]
     """The algorithm configuration."""
 
     def __post_init__(self) -> None:

@@ -36,8 +36,8 @@ class BPO(PPO):
 
         l_BPO = mean( |A| · |ρ - ρ*| ),   ρ* = 1 - ε + 2ε σ((Q̂ - μ)/λ),
 
-    where μ is the median of Q under the old policy; see :meth:`policy_loss`. Everything else is PPO's: collection, value
-    loss, entropy bonus, adaptive learning rate, gradient clipping, RND, symmetry, multi-GPU.
+    where μ is the median of Q under the old policy; see :meth:`policy_loss`. Everything else is PPO's: collection,
+    value loss, entropy bonus, adaptive learning rate, gradient clipping, RND, symmetry, multi-GPU.
 
     Reference:
         - Ao et al. "Bounded Ratio Reinforcement Learning." arXiv preprint arXiv:2604.18578 (2026).
@@ -231,10 +231,10 @@ class BPO(PPO):
         """Run the optimization epochs over the rollout.
 
         Returns:
-            Means over all mini-batches: the losses of PPO ("value", "surrogate", "entropy", "rnd", "symmetry"), "median"
-            (the median critic's loss) and, to watch the ratio constraint and the median, "ratio_deviation" (mean |ρ - 1|),
-            "ratio_outside" (fraction of ρ outside the bounds), "above_median" (fraction of Ã > 0), "median_deviation"
-            (mean |Q̂ - μ|) and "kl".
+            Means over all mini-batches: the losses of PPO ("value", "surrogate", "entropy", "rnd", "symmetry"),
+            "median" (the median critic's loss) and, to watch the ratio constraint and the median, "ratio_deviation"
+            (mean |ρ - 1|), "ratio_outside" (fraction of ρ outside the bounds), "above_median" (fraction of Ã > 0),
+            "median_deviation" (mean |Q̂ - μ|) and "kl".
         """
         recurrent = self.actor.is_recurrent or self.critic.is_recurrent
         st = self.storage
@@ -527,8 +527,6 @@ class BPO(PPO):
             print(f"Median Critic Model: {median_critic}")
 
         storage = BpoRolloutStorage("rl", env.num_envs, cfg["num_steps_per_env"], obs, [env.num_actions], device)
-        alg = alg_class(
-            actor, critic, storage, median_critic, device=device, **alg_cfg, multi_gpu_cfg=cfg["multi_gpu"]
-        )
+        alg = alg_class(actor, critic, storage, median_critic, device=device, **alg_cfg, multi_gpu_cfg=cfg["multi_gpu"])
         alg.compile(cfg.get("torch_compile_mode"))
         return alg

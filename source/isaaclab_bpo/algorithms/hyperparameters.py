@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from numbers import Real
 from typing import Any
 
 from isaaclab_bpo import brrl
@@ -20,8 +19,10 @@ def _number(
     low: float, high: float = math.inf, *, open_low: bool = False, open_high: bool = False
 ) -> tuple[Callable[[Any], bool], str]:
     def valid(value: Any) -> bool:
-        is_number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-        return is_number and low <= value <= high and not (open_low and value == low) and not (open_high and value == high)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return (
+            is_number and low <= value <= high and not (open_low and value == low) and not (open_high and value == high)
+        )
 
     if math.isinf(high):
         return valid, f"a finite number {'>' if open_low else '>='} {low:g}"
@@ -120,7 +121,8 @@ def _bounds_problems(hyperparameters: Mapping[str, Any]) -> list[str]:
         ]
     if epsilon is None and (lower is None or upper is None):
         return [
-            f"clip_param=None needs ratio_lower and ratio_upper, but they are {lower} and {upper}: set both, or clip_param."
+            f"clip_param=None needs ratio_lower and ratio_upper, but they are {lower} and {upper}: set both, or "
+            "set clip_param."
         ]
     problems = []
     if hyperparameters.get("loss") == "log_tv" and ratio_bounds(epsilon, lower, upper).lower == 0.0:

@@ -3,8 +3,8 @@
 
 """Bounded-ratio reinforcement learning as pure functions of tensors (needs torch and nothing else).
 
-The losses and the target ratio are what BPO trains with. :mod:`.optimum` solves the problem exactly over finite action sets,
-:mod:`.tabular` iterates that on finite Markov decision processes.
+The losses and the target ratio are what BPO trains with. :mod:`.optimum` solves the problem exactly over finite sets of
+actions, :mod:`.tabular` iterates that on finite Markov decision processes.
 
 Reference: Ao et al., "Bounded Ratio Reinforcement Learning", arXiv:2604.18578.
 """

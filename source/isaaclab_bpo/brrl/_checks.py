@@ -19,8 +19,8 @@ _CHECK_VALUES: ContextVar[bool] = ContextVar("check_values", default=True)
 def unchecked_values() -> Iterator[None]:
     """Leave out the checks of tensors' values inside the block; types, shapes and devices are still checked.
 
-    Whether a tensor holds a non-finite number is only known once the device has computed it. A training loop on a GPU that
-    must not wait for that, and deals with such numbers itself, calls the functions inside this block.
+    Whether a tensor holds a non-finite number is only known once the device has computed it. A training loop on a GPU
+    that must not wait for that calls the functions inside this block.
     """
     token = _CHECK_VALUES.set(False)
     try:
@@ -61,9 +61,7 @@ def check_float(name: str, tensor: torch.Tensor) -> None:
     check_values(name, tensor, torch.isfinite, "must be finite")
 
 
-def check_values(
-    name: str, tensor: torch.Tensor, valid: Callable[[torch.Tensor], torch.Tensor], rule: str
-) -> None:
+def check_values(name: str, tensor: torch.Tensor, valid: Callable[[torch.Tensor], torch.Tensor], rule: str) -> None:
     """Check a condition on all values of a tensor, except inside :func:`unchecked_values`.
 
     Args:
@@ -89,7 +87,9 @@ def check_probabilities(name: str, tensor: torch.Tensor) -> None:
     check_float(name, tensor)
     check_values(name, tensor, lambda p: p >= 0.0, "must not be negative")
     tolerance = 8.0 * tensor.shape[-1] * torch.finfo(tensor.dtype).eps
-    check_values(name, tensor.sum(dim=-1), lambda s: (s - 1.0).abs() <= tolerance, "must sum to 1 over the last dimension")
+    check_values(
+        name, tensor.sum(dim=-1), lambda s: (s - 1.0).abs() <= tolerance, "must sum to 1 over the last dimension"
+    )
 
 
 def check_number(name: str, value: float, *, low: float, high: float = math.inf, open_low: bool = False) -> None:

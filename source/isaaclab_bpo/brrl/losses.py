@@ -139,9 +139,9 @@ def median_loss(
 
     T · mean( softplus(-|x|) + level · max(x, 0) + (1 - level) · max(-x, 0) ),  x = (Q̂ - μ)/T
 
-    At level 1/2 and temperature 1 this is softplus(-|x|) + |x|/2, a log-cosh. The gradient with respect to Q̂ - μ is
-    σ(x) - (1 - level), so that at the minimum E[σ((Q̂ - μ)/T)] = 1 - level: the (soft) mass above μ is 1 - level. As T -> 0
-    the loss becomes the pinball loss, and μ the quantile itself.
+    At level 1/2 and temperature 1 this is softplus(-|x|) + |x|/2, a log-cosh. The gradient with respect to Q̂ - μ
+    is σ(x) - (1 - level), so that at the minimum E[σ((Q̂ - μ)/T)] = 1 - level: the (soft) mass above μ is 1 - level.
+    As T -> 0 the loss becomes the pinball loss, and μ the quantile itself.
 
     Reference: Ao et al., arXiv:2604.18578, the loss of the median critic.
 
@@ -156,8 +156,8 @@ def median_loss(
 
     Raises:
         TypeError: If an argument is not a floating-point tensor.
-        ValueError: If shapes or devices differ, a value is not finite, ``level`` is outside [0, 1], or ``temperature`` is
-            not positive.
+        ValueError: If shapes or devices differ, a value is not finite, ``level`` is outside [0, 1], or
+            ``temperature`` is not positive.
     """
     check_tensors(returns=returns, medians=medians)
     check_number("level", level, low=0.0, high=1.0)

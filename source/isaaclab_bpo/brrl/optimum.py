@@ -65,8 +65,8 @@ def quantile(q_values: torch.Tensor, prior: torch.Tensor, level: float = 0.5) ->
 
     Raises:
         TypeError: If an argument is not a floating-point tensor.
-        ValueError: If shapes or devices differ, a value is not finite, ``prior`` holds no distributions, or ``level`` is
-            outside [0, 1].
+        ValueError: If shapes or devices differ, a value is not finite, ``prior`` holds no distributions, or
+            ``level`` is outside [0, 1].
     """
     q, p = _validated(q_values, prior)
     check_number("level", level, low=0.0, high=1.0)
@@ -89,8 +89,8 @@ def soft_optimal_policy(
     λ -> ∞ to π₀.
 
     The left-hand side of the condition on μ falls as μ grows, and with h = (1 - c_l)/(c_h - c_l) the root lies between
-    min Q - λ logit(h) and max Q - λ logit(h). The bisection runs in units of λ from the hard quantile, near which the root
-    lies when λ is small, so that it stays accurate there.
+    min Q - λ logit(h) and max Q - λ logit(h). The bisection runs in units of λ from the hard quantile, near which the
+    root lies when λ is small, so that it stays accurate there.
 
     Args:
         q_values: Q(a), shape (..., A).
@@ -127,13 +127,14 @@ def soft_optimal_policy(
 def elite_weights(scores: torch.Tensor, elite_fraction: float) -> torch.Tensor:
     """Return the weights that the cross-entropy method gives to its samples, as a bounded-ratio optimum.
 
-    With c_l = 0 and c_h = 1/f, and π₀ uniform over the samples, the optimum gives weight 1/(f n) to the best f n samples
-    and 0 to the others: the elite that the cross-entropy method fits its next distribution to.
+    With c_l = 0 and c_h = 1/f, and π₀ uniform over the samples, the optimum gives weight 1/(f n) to the best f n
+    samples and 0 to the others: the elite that the cross-entropy method fits its next distribution to.
 
     Reference: Ao et al., arXiv:2604.18578, Section 4.6.
 
     Args:
-        scores: Scores of n samples, shape (..., n); higher is better. Samples that tie at the threshold share its weight.
+        scores: Scores of n samples, shape (..., n); higher is better. Samples that tie at the threshold share its
+            weight.
         elite_fraction: f, in (0, 1).
 
     Returns:

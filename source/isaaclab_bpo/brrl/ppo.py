@@ -41,9 +41,9 @@ def ppo_ratio_fit_loss(ratio: torch.Tensor, advantages: torch.Tensor, bounds: Ra
 
     l' = mean( |A| · |ρ - ρ_A| ),   ρ_A = c_h if A > 0, c_l if A < 0
 
-    Where PPO's loss is not clipped, it is l' minus a constant that does not depend on the policy (A ρ_A), so the gradients
-    are equal. Beyond the target, ρ > c_h with A > 0 or ρ < c_l with A < 0, PPO's gradient vanishes, while that of l' leads
-    back. l' is BPO's hard loss with the mean V in the place of the median μ.
+    Where PPO's loss is not clipped, it is l' minus a constant that does not depend on the policy (A ρ_A), so the
+    gradients are equal. Beyond the target, ρ > c_h with A > 0 or ρ < c_l with A < 0, PPO's gradient vanishes, while
+    that of l' leads back. l' is BPO's hard loss with the mean V in the place of the median μ.
 
     Reference: Ao et al., arXiv:2604.18578, on the equivalence of PPO's loss to l'(ρ).
 

@@ -11,7 +11,7 @@ import torch
 
 from ._checks import check_number, check_tensors
 
-# Beyond this logit the sigmoid is flat to 5e-5. The clamp keeps ρ* strictly inside the bounds, as the authors' code does.
+# Beyond this logit the sigmoid is flat to 5e-5. The authors' results have this clamp, and ρ* stays inside the bounds.
 _MAX_LOGIT = 10.0
 
 

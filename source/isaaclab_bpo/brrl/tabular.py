@@ -29,7 +29,8 @@ class FiniteMdp:
 
     Raises:
         TypeError: If a tensor is not a floating-point tensor.
-        ValueError: If shapes do not fit, probabilities are no distributions, a value is not finite, or γ is not in [0, 1).
+        ValueError: If shapes do not fit, probabilities are no distributions, a value is not finite, or γ is not in
+            [0, 1).
     """
 
     transitions: torch.Tensor

@@ -33,10 +33,10 @@ GROUND_PLANE_PATH = "IsaacLab/Environments/Grid/default_ground_plane_checker_v1/
 ARROW_PATH = "Props/UIElements/arrow_x.usd"
 FRAME_PATH = "Props/UIElements/frame_prim.usd"
 
-_GO1_STIFFNESS = 30.0  # N m/rad
-_GO1_DAMPING = 0.7  # N m s/rad
+_GO1_STIFFNESS = 25.0  # N m/rad
+_GO1_DAMPING = 1.5  # N m s/rad; at half of it, a policy's first random actions shake the robot so hard that PPO gives up
 _GO1_MAX_EFFORT = 35.55  # N m, the knee's; Isaac Lab's DC motor model clips each joint at its own limit
-_GO1_MOTOR_RESPONSE = (0.6, 0.3, 0.1)  # how much this and the two earlier physics steps count
+_GO1_MOTOR_RESPONSE = (0.8, 0.2, 0.0)  # how much this and the two earlier physics steps count
 
 
 def load_robot(name: str) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def write_asset_root(root: Path) -> None:
 
 
 def go1_actuator_net() -> torch.jit.ScriptModule:
-    """Build the Go1's actuator net: a softly saturating PD law with a lag of about one physics step.
+    """Build the Go1's actuator net: a softly saturating PD law with a short lag.
 
     τ = τ_max · tanh(-Σ_i w_i (k_p e_i + k_d q̇_i) / τ_max), with e = q - q_des and weights w of now and the two steps
     before. Inputs are those of Isaac Lab's ``GO1_ACTUATOR_CFG``. The gains are estimates, not identified ones.

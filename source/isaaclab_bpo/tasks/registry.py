@@ -11,6 +11,7 @@ from typing import Any
 
 import gymnasium as gym
 import isaaclab_tasks  # noqa: F401  (registers Isaac Lab's tasks)
+from gymnasium.envs.registration import EnvSpec
 from isaaclab_tasks.utils import load_cfg_from_registry
 
 AGENT_KEY = "rsl_rl_bpo_cfg_entry_point"
@@ -58,7 +59,7 @@ def register() -> None:
         if legacy_id.endswith("-Play-v0"):
             kwargs["env_cfg_entry_point"] = _play_env_cfg(task)
         # gym.register refuses a versioned id beside the unversioned id of the same name
-        gym.registry[legacy_id] = gym.envs.registration.EnvSpec(
+        gym.registry[legacy_id] = EnvSpec(
             id=legacy_id, entry_point=base.entry_point, disable_env_checker=base.disable_env_checker, kwargs=kwargs
         )
 
