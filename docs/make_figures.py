@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import torch
 
 from isaaclab_bpo import brrl
+from isaaclab_bpo.brrl.tabular import FiniteMdp, iterate
 
 FIGURES = Path(__file__).parent / "figures"
 EPSILON = 0.2
@@ -47,8 +48,108 @@ def draw_losses() -> None:
     figure.savefig(FIGURES / "losses.png", dpi=130)
 
 
+def draw_soft_optimum() -> None:
+    """Draw the ratios of the exact optimum over many actions, from hard to soft, for symmetric and other bounds."""
+    generator = torch.manual_seed(0)
+    q_values = torch.randn(400, dtype=torch.float64, generator=generator).sort().values
+    prior = torch.full_like(q_values, 1.0 / len(q_values))
+    figure, all_axes = plt.subplots(1, 2, figsize=(9.0, 3.6), layout="constrained")
+    cases = [("Symmetric bounds: μ is the median", brrl.RatioBounds.symmetric(EPSILON))]
+    cases.append(("Bounds (0.5, 3): μ is the 80 % quantile", brrl.RatioBounds(0.5, 3.0)))
+    for axes, (title, bounds) in zip(all_axes, cases, strict=True):
+        axes.plot(
+            q_values, brrl.optimal_policy(q_values, prior, bounds) / prior, color=GRAY, linewidth=3.0, label="hard"
+        )
+        for temperature, style in ((0.05, "-"), (0.3, "--"), (1.5, ":")):
+            policy, _ = brrl.soft_optimal_policy(q_values, prior, bounds, temperature)
+            axes.plot(q_values, policy / prior, style, color=BPO, label=f"λ = {temperature}")
+        axes.axvline(brrl.quantile(q_values, prior, bounds.level), color=PPO, linewidth=0.8, linestyle="--")
+        axes.set(title=title, xlabel="Q", ylabel="ρ*")
+        axes.legend(frameon=False, loc="upper left")
+    figure.savefig(FIGURES / "optimum.png", dpi=130)
+
+
+def draw_gradients() -> None:
+    """Draw the gradients of the losses of PPO, of its rewriting l' and of BPO with respect to the ratio."""
+    bounds = brrl.RatioBounds.symmetric(EPSILON)
+    figure, all_axes = plt.subplots(1, 2, figsize=(9.0, 3.6), layout="constrained", sharey=True)
+    for axes, advantage, sign in zip(all_axes, (1.0, -1.0), "><", strict=True):
+        ratio = torch.linspace(0.5, 1.5, 1000, requires_grad=True)
+        advantages = torch.full_like(ratio, advantage).detach()
+        # A sample that is good compared with the mean but not with the median: the only one on which BPO and l' differ
+        disagreeing = brrl.target_ratio(-advantages, bounds)
+        losses = {
+            "PPO": (brrl.ppo_clipped_loss(ratio, advantages, bounds), "-", PPO),
+            "l' = BPO where A and Ã agree": (brrl.ppo_ratio_fit_loss(ratio, advantages, bounds), "--", BPO),
+            "BPO where they do not": (brrl.advantage_weighted_tv(ratio, disagreeing, advantages.abs()), ":", GRAY),
+        }
+        for label, (loss, style, color) in losses.items():
+            (gradient,) = torch.autograd.grad(loss, ratio)
+            axes.plot(ratio.detach(), gradient * len(ratio), style, color=color, linewidth=2.0, label=label)
+        axes.set(title=f"A {sign} 0", xlabel="ratio ρ = π/π₀", ylabel="gradient / |A|")
+        axes.set_xticks([0.5, bounds.lower, 1.0, bounds.upper, 1.5], ["0.5", "1-ε", "1", "1+ε", "1.5"])
+    all_axes[0].legend(frameon=False, loc="center left")
+    figure.savefig(FIGURES / "gradients.png", dpi=130)
+
+
+def draw_improvement() -> None:
+    """Draw the monotone improvement of bounded-ratio policy iteration on random Markov decision processes."""
+    generator = torch.manual_seed(0)
+    transitions = (3.0 * torch.randn(100, 8, 4, 8, dtype=torch.float64, generator=generator)).softmax(dim=-1)
+    rewards = torch.randn(100, 8, 4, dtype=torch.float64, generator=generator)
+    mdp = FiniteMdp(transitions, rewards, torch.full((100, 8), 1.0 / 8.0, dtype=torch.float64), gamma=0.95)
+    uniform = torch.full((100, 8, 4), 0.25, dtype=torch.float64)
+    _, best = iterate(mdp, uniform, brrl.RatioBounds.symmetric(0.3), steps=1000)
+    figure, axes = plt.subplots(figsize=(6.0, 3.8), layout="constrained")
+    for bounds, color, label in (
+        (brrl.RatioBounds.symmetric(0.1), GRAY, "ε = 0.1"),
+        (brrl.RatioBounds.symmetric(0.3), BPO, "ε = 0.3"),
+        (brrl.RatioBounds(0.0, 5.0), PPO, "bounds (0, 5), the cross-entropy method's"),
+    ):
+        _, returns = iterate(mdp, uniform, bounds, steps=60)
+        share = (returns - returns[0]) / (best[-1] - returns[0])
+        axes.plot(share.quantile(0.5, dim=1), color=color, label=label)
+        axes.fill_between(range(61), share.amin(dim=1), share.amax(dim=1), color=color, alpha=0.15, linewidth=0.0)
+    axes.axhline(1.0, color="black", linewidth=0.8, linestyle=":")
+    axes.set(
+        title="Policy iteration on 100 random MDPs (median, range)",
+        xlabel="step",
+        ylabel="gain in return, optimal policy = 1",
+    )
+    axes.legend(frameon=False, loc="lower right")
+    figure.savefig(FIGURES / "improvement.png", dpi=130)
+
+
+def draw_cross_entropy_method() -> None:
+    """Draw the cross-entropy method as bounded-ratio optimisation: the weights of samples, and its iteration."""
+    generator = torch.manual_seed(3)
+    mean, std = torch.tensor(-2.0), torch.tensor(1.5)
+    grid = torch.linspace(-6.0, 6.0, 400)
+
+    def score(x: torch.Tensor) -> torch.Tensor:
+        return -((x - 2.5) ** 2) / 8.0 + torch.cos(2.0 * x)
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.6), layout="constrained")
+    right.plot(grid, score(grid), color=GRAY, label="score")
+    for iteration in range(6):
+        samples = mean + std * torch.randn(200, generator=generator)
+        weights = brrl.elite_weights(score(samples), elite_fraction=0.2)
+        if iteration == 0:
+            left.scatter(score(samples), 200.0 * weights, s=8.0, color=BPO)
+            left.axvline(brrl.quantile(score(samples), torch.full((200,), 1.0 / 200.0), 0.8), color=PPO, linestyle="--")
+            left.set(title="ρ* with bounds (0, 1/0.2)", xlabel="score of a sample, Q", ylabel="ratio ρ*")
+        bell = torch.exp(-0.5 * ((grid - mean) / std) ** 2)
+        right.plot(grid, 3.0 * bell - 12.0, color=BPO, alpha=0.2 + 0.16 * iteration)
+        mean = (weights * samples).sum()
+        std = (weights * (samples - mean) ** 2).sum().sqrt().clamp_min(0.1)
+    right.set(title="Score, and sampling distributions", xlabel="x", yticks=[])
+    right.legend(frameon=False)
+    figure.savefig(FIGURES / "cross_entropy_method.png", dpi=130)
+
+
 if __name__ == "__main__":
     mpl.use("agg")
     mpl.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "savefig.facecolor": "white"}
     FIGURES.mkdir(exist_ok=True)
-    draw_losses()
+    for draw in (draw_losses, draw_soft_optimum, draw_gradients, draw_improvement, draw_cross_entropy_method):
+        draw()

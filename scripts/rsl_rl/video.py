@@ -47,6 +47,8 @@ def prepare(command: Command) -> None:
     registration = gym.registry[command.args.task].kwargs
     registered = registration["env_cfg_entry_point"]
     off_screen = not command.args.visualizer and importlib.util.find_spec("isaacsim") is None
+    if off_screen:  # on the command line too: Newton loads what robots look like only for a viewer that is named there
+        command.argv += ["--viz", "newton_gl"]
 
     def env_cfg_with_camera() -> Any:
         env_cfg = (string_to_callable(registered) if isinstance(registered, str) else registered)()

@@ -234,6 +234,39 @@ def test_shapes_that_would_broadcast_are_refused(call, argument: str) -> None:
         call(torch.ones(4, 4), torch.ones(4, 1))
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_values_that_are_not_finite_are_refused_and_named(name: str, value: float) -> None:
+    x = torch.ones(2, 3)
+    x[1, 1] = value
+    with pytest.raises(ValueError, match="must be finite, but 1 of 6 values are not valid"):
+        FUNCTIONS[name](x)
+    with brrl.unchecked_values():
+        FUNCTIONS[name](x)
+
+
+@pytest.mark.parametrize("name", ["log_tv", "kl"])
+def test_ratios_without_a_logarithm_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="ratio must be positive"):
+        brrl.POLICY_LOSSES[name](torch.tensor([0.0]), torch.ones(1), torch.ones(1))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "device",
+    [
+        "cpu",
+        pytest.param("cuda:0", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")),
+    ],
+)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_precision_and_device(name: str, device: str, dtype: torch.dtype) -> None:
+    result = FUNCTIONS[name](torch.ones(2, 3, dtype=dtype, device=device))
+    assert result.dtype == dtype
+    assert result.device == torch.device(device)
+    assert result.isfinite().all()
+
+
 def test_impossible_numbers_are_refused() -> None:
     x = torch.ones(2, 3)
     with pytest.raises(ValueError, match="gamma must be"):
@@ -242,6 +275,9 @@ def test_impossible_numbers_are_refused() -> None:
         brrl.generalized_advantages(x, x, x[0], x, 0.9, -0.1)
     with pytest.raises(ValueError, match="level must be"):
         brrl.median_loss(x, x, level=1.5)
+    for temperature in (0.0, -1.0, math.nan):
+        with pytest.raises(ValueError, match="temperature must be"):
+            brrl.median_loss(x, x, temperature=temperature)
 
 
 def test_brrl_needs_torch_alone() -> None:
