@@ -103,8 +103,8 @@ def test_go1_actuator_net_is_a_saturating_pd_law(root):
     still = torch.tensor([[0.1, 0.1, 0.1, 0.0, 0.0, 0.0]])
     moving = torch.tensor([[0.0, 0.0, 0.0, 1.0, 1.0, 1.0]])
     far = torch.tensor([[-9.0, -9.0, -9.0, 0.0, 0.0, 0.0]])
-    # 35.55 tanh(-25 · 0.1 / 35.55) = -2.4959; 35.55 tanh(-1.5 · 1 / 35.55) = -1.4991
-    assert net(still).item() == pytest.approx(-2.4959, abs=1e-3)
-    assert net(moving).item() == pytest.approx(-1.4991, abs=1e-3)
+    # 35.55 tanh(-30 · 0.1 / 35.55) = -2.9929; 35.55 tanh(-2.5 · 1 / 35.55) = -2.4959
+    assert net(still).item() == pytest.approx(-2.9929, abs=1e-3)
+    assert net(moving).item() == pytest.approx(-2.4959, abs=1e-3)
     assert net(far).item() == pytest.approx(35.55, abs=1e-3)
     assert torch.equal(net(still), go1_actuator_net()(still))

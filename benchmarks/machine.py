@@ -1,0 +1,44 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""What the benchmarks share: a description of the machine, and statistics of times."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+
+def describe(device: str) -> dict[str, str | int]:
+    """Return versions and hardware, as they are stored with a result."""
+    cpu = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    return {
+        "device": torch.cuda.get_device_name(device) if device != "cpu" else cpu[0],
+        "cpu_cores": len(cpu),
+        "torch_threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "rsl_rl": version("rsl-rl-lib"),
+        "isaaclab_bpo": version("isaaclab_bpo"),
+    }
+
+
+def synchronize(device: str) -> None:
+    """Wait until a device has done all work that it was given."""
+    if device != "cpu":
+        torch.cuda.synchronize(device)
+
+
+def quartiles(seconds: list[float]) -> tuple[float, float, float]:
+    """Return lower quartile, median and upper quartile."""
+    low, mid, high = statistics.quantiles(seconds, n=4)
+    return low, mid, high
+
+
+def paired_ratio(ours: list[float], theirs: list[float]) -> float:
+    """Return the median of the ratios within each round."""
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
