@@ -15,7 +15,9 @@ import torch
 
 def describe(device: str) -> dict[str, str | int]:
     """Return versions and hardware, as they are stored with a result."""
-    cpu = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    cpu = [
+        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
     return {
         "device": torch.cuda.get_device_name(device) if device != "cpu" else cpu[0],
         "cpu_cores": len(cpu),

@@ -108,9 +108,7 @@ def bytes_per_transition(alg: PPO, num_envs: int) -> float:
 def measure(num_envs: int, num_learning_epochs: int, rounds: int, device: str) -> list[Measurement]:
     """Measure all variants, one after the other in each round, so that a slower minute meets all of them."""
     algorithms = {name: make_algorithm(name, num_envs, num_learning_epochs, device) for name in VARIANTS}
-    measurements = {
-        name: Measurement(name, num_envs, num_learning_epochs, [], [], 0.0, None) for name in algorithms
-    }
+    measurements = {name: Measurement(name, num_envs, num_learning_epochs, [], [], 0.0, None) for name in algorithms}
     for round_ in range(rounds + 1):
         for name, alg in algorithms.items():
             result = measurements[name]
