@@ -77,10 +77,15 @@ def make_algorithm(variant: str, num_envs: int, num_learning_epochs: int, device
 
 def collect(alg: PPO, num_envs: int, device: str) -> None:
     """Fill the storage with a random rollout, through the calls that the runner makes."""
+
+    def observe() -> TensorDict:
+        return TensorDict({"policy": torch.randn(num_envs, NUM_OBS, device=device)}, batch_size=[num_envs])
+
     with torch.inference_mode():
+        obs = observe()
         for _ in range(NUM_STEPS):
-            obs = TensorDict({"policy": torch.randn(num_envs, NUM_OBS, device=device)}, batch_size=[num_envs])
             alg.act(obs)
+            obs = observe()
             dones = (torch.rand(num_envs, device=device) < 0.02).long()
             extras = {"time_outs": (dones * (torch.rand(num_envs, device=device) < 0.5)).float()}
             alg.process_env_step(obs, torch.randn(num_envs, device=device), dones, extras)

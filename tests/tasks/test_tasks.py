@@ -10,6 +10,7 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
+from gymnasium.envs.registration import _find_spec
 from isaaclab.utils import to_dict
 from isaaclab_tasks.utils import resolve_task_config
 
@@ -80,6 +81,14 @@ def test_every_ppo_task_has_a_bpo_agent() -> None:
 def test_tasks_of_other_algorithms_say_so() -> None:
     with pytest.raises(ValueError, match="BPO takes the place of PPO"):
         resolve_task_config("IsaacContrib-Multitask-Manipulation", AGENT_KEY, overrides=[])
+
+
+@pytest.mark.parametrize(("task", "legacy"), CASES)
+def test_neither_id_stands_in_the_way_of_the_other(task: str, legacy: str, recwarn: pytest.WarningsRecorder) -> None:
+    for name in (task, f"{legacy}-v0", f"{legacy}-Play-v0"):
+        assert gym.spec(name).id == name
+        assert _find_spec(name).id == name  # what gym.make makes
+    assert not [warning for warning in recwarn if "versioned" in str(warning.message)]
 
 
 def test_registering_twice_changes_nothing() -> None:

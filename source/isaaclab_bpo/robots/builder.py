@@ -33,10 +33,10 @@ GROUND_PLANE_PATH = "IsaacLab/Environments/Grid/default_ground_plane_checker_v1/
 ARROW_PATH = "Props/UIElements/arrow_x.usd"
 FRAME_PATH = "Props/UIElements/frame_prim.usd"
 
-_GO1_STIFFNESS = 25.0  # N m/rad
-_GO1_DAMPING = (
-    1.5  # N m s/rad; at half of it, a policy's first random actions shake the robot so hard that PPO gives up
-)
+# Nearly critical damping of a leg that swings. With a third of it, a policy's first random actions shake the robot so
+# hard that PPO learns to fall over quickly rather than to walk.
+_GO1_STIFFNESS = 30.0  # N m/rad
+_GO1_DAMPING = 2.5  # N m s/rad
 _GO1_MAX_EFFORT = 35.55  # N m, the knee's; Isaac Lab's DC motor model clips each joint at its own limit
 _GO1_MOTOR_RESPONSE = (0.8, 0.2, 0.0)  # how much this and the two earlier physics steps count
 
