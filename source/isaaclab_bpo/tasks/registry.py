@@ -58,8 +58,8 @@ def register() -> None:
         kwargs = copy.copy(base.kwargs)
         if legacy_id.endswith("-Play-v0"):
             kwargs["env_cfg_entry_point"] = _play_env_cfg(task)
-        # gym.register refuses a versioned id beside the unversioned id of the same name, and gym.make would prefer it to
-        # that one, with a warning; so the version is made part of the name.
+        # gym.register refuses a versioned id beside the unversioned id of the same name, and gym.make would prefer it
+        # to that one, with a warning; so the version is made part of the name.
         spec = EnvSpec(legacy_id, base.entry_point, disable_env_checker=base.disable_env_checker, kwargs=kwargs)
         spec.name, spec.version = legacy_id, None
         gym.registry[legacy_id] = spec
