@@ -28,7 +28,7 @@ def test_targets_by_hand(device: str) -> None:
     st.rewards.copy_(torch.tensor([[[1.0]], [[2.0]], [[3.0]]]))
     st.values.copy_(torch.tensor([[[4.0]], [[5.0]], [[6.0]]]))
     st.dones.copy_(torch.tensor([[[0]], [[1]], [[0]]]))
-    st.compute_targets(torch.tensor([[8.0]], device=device), gamma=0.5, lam=0.5, normalize=False)
+    st.compute_targets(torch.tensor([[8.0]], device=device), gamma=0.5, lam=0.5, level=0.5, normalize=False)
     # A = -5/4, -3, 1 (computed by hand in the test of generalized_advantages), Q = A + V
     assert st.advantages.flatten().tolist() == [-1.25, -3.0, 1.0]
     assert st.returns.flatten().tolist() == [2.75, 2.0, 7.0]
@@ -39,6 +39,15 @@ def test_targets_by_hand(device: str) -> None:
     assert st.advantage_median.item() == -3.0
     assert st.advantages.mean().item() == pytest.approx(0.0, abs=1e-6)
     assert st.advantages.std().item() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("level", [0.2, 0.5, 0.75])
+def test_quantile_of_the_advantages_has_its_share_below(level: float) -> None:
+    st = make_storage(8, 25, "cpu")
+    st.rewards.normal_(generator=torch.manual_seed(0))
+    st.compute_targets(torch.zeros(25, 1), gamma=0.9, lam=0.9, level=level, normalize=False)
+    below = (st.advantages <= st.advantage_median).float().mean().item()
+    assert below == pytest.approx(level, abs=1.0 / 200)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -61,6 +70,6 @@ def test_targets_need_no_memory_beyond_rsl_rls() -> None:
     """The median is one number: a stored transition is as large as in rsl_rl's storage."""
     st = make_storage(4, 6, "cpu")
     own = [value for value in vars(st).values() if isinstance(value, torch.Tensor)]
-    st.compute_targets(torch.zeros(6, 1), gamma=0.9, lam=0.9)
+    st.compute_targets(torch.zeros(6, 1), gamma=0.9, lam=0.9, level=0.5)
     after = [value for value in vars(st).values() if isinstance(value, torch.Tensor)]
     assert sum(t.numel() for t in after) == sum(t.numel() for t in own) + 1

@@ -223,9 +223,9 @@ class BPO(PPO):
         last_values = self.critic(obs).detach()
         # The bootstrap must not advance the critic's state
         self.critic.reset(hidden_state=hidden_state)
-        self.storage.compute_targets(
-            last_values, self.gamma, self.lam, self.bounds.level, not self.normalize_advantage_per_mini_batch
-        )
+        level = self.bounds.level if self.median == "batch" else None
+        normalize = not self.normalize_advantage_per_mini_batch
+        self.storage.compute_targets(last_values, self.gamma, self.lam, level, normalize)
 
     def update(self) -> dict[str, float]:
         """Run the optimization epochs over the rollout.

@@ -30,7 +30,7 @@ class BpoRolloutStorage(RolloutStorage):
             """Hidden state of the median critic before the step; None unless it is recurrent."""
 
     advantage_median: torch.Tensor
-    """Median (or other quantile) of the advantages A of the rollout, a scalar in units of return."""
+    """Median (or other quantile) of the advantages A of the rollout, a scalar in units of return; if it was asked for."""
 
     saved_hidden_state_m: list[torch.Tensor] | None = None
     """Hidden states of a recurrent median critic, each (T, num_layers, num_envs, hidden_dim)."""
@@ -53,9 +53,9 @@ class BpoRolloutStorage(RolloutStorage):
 
     @torch.no_grad()
     def compute_targets(
-        self, last_values: torch.Tensor, gamma: float, lam: float, level: float = 0.5, normalize: bool = True
+        self, last_values: torch.Tensor, gamma: float, lam: float, level: float | None = None, normalize: bool = True
     ) -> None:
-        """Compute λ-returns, advantages and the median of the advantages from the stored rewards and values.
+        """Compute λ-returns and advantages, and the median of the advantages, from the stored rewards and values.
 
         Q̂ = A + V with A from :func:`isaaclab_bpo.brrl.generalized_advantages`. The median of A over the batch, added
         to V(s), estimates the median μ of Q̂: this is BPO's ``median="batch"``.
@@ -64,14 +64,18 @@ class BpoRolloutStorage(RolloutStorage):
             last_values: V of the observation after the last step, shape (num_envs, 1).
             gamma: Discount factor γ.
             lam: λ of the generalized advantage estimate.
-            level: Quantile level that stands for the median, see :attr:`isaaclab_bpo.brrl.RatioBounds.level`.
+            level: Level of the quantile that :attr:`advantage_median` is to hold, 1/2 for the median, see
+                :attr:`isaaclab_bpo.brrl.RatioBounds.level`; None if it is not needed.
             normalize: Whether to store the advantages shifted and scaled to mean 0 and standard deviation 1.
         """
         with brrl.unchecked_values():  # a look at values would make the host wait for the device
             advantages = brrl.generalized_advantages(self.rewards, self.values, last_values, self.dones, gamma, lam)
         self.returns.copy_(advantages + self.values)
         advantages = self.returns - self.values
-        self.advantage_median = torch.quantile(advantages.flatten(), level)
+        if level is not None:
+            # Not torch.quantile, which refuses more than 2^24 values
+            ordered = advantages.flatten().sort().values
+            self.advantage_median = ordered[round(level * (len(ordered) - 1))]
         if normalize:
             advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         self.advantages.copy_(advantages)
