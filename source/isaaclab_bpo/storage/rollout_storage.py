@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 
 import torch
@@ -30,7 +31,7 @@ class BpoRolloutStorage(RolloutStorage):
             """Hidden state of the median critic before the step; None unless it is recurrent."""
 
     advantage_median: torch.Tensor
-    """Median (or other quantile) of the advantages A of the rollout, a scalar in units of return; if it was asked for."""
+    """Median (or other quantile) of the advantages A of the rollout, if asked for: a scalar in units of return."""
 
     saved_hidden_state_m: list[torch.Tensor] | None = None
     """Hidden states of a recurrent median critic, each (T, num_layers, num_envs, hidden_dim)."""
@@ -75,7 +76,9 @@ class BpoRolloutStorage(RolloutStorage):
         if level is not None:
             # Not torch.quantile, which refuses more than 2^24 values
             ordered = advantages.flatten().sort().values
-            self.advantage_median = ordered[round(level * (len(ordered) - 1))]
+            position = level * (len(ordered) - 1)
+            below, above = ordered[math.floor(position)], ordered[math.ceil(position)]
+            self.advantage_median = torch.lerp(below, above, position % 1.0)
         if normalize:
             advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         self.advantages.copy_(advantages)
