@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -30,6 +33,20 @@ CASES = [(task.format(t), legacy.format(t)) for task, legacy in TASKS.items() fo
 def test_isaac_lab_finds_the_package() -> None:
     (entry_point,) = (e for e in entry_points(group="isaaclab.tasks") if e.name == "isaaclab_bpo")
     assert entry_point.load().AGENT_KEY == "rsl_rl_bpo_cfg_entry_point"
+
+
+def test_wrong_assets_setting_ends_with_a_sentence() -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "ISAACSIM_ASSET_ROOT"}
+    done = subprocess.run(
+        [sys.executable, "-m", "isaaclab", "train", "--rl_library", "rsl_rl", "--task", "Isaac-Velocity-Rough-G1"],
+        env=environment | {"ISAACLAB_BPO_ASSETS": "foo"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "is 'foo'; choose one of auto, nvidia, standin" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(("task", "legacy"), CASES)

@@ -11,7 +11,10 @@ from isaaclab_bpo.compatibility import serve_pinned_memory_without_cuda
 from isaaclab_bpo.robots import select_assets
 
 # Isaac Lab reads the asset root when its modules are imported, so this comes before them.
-select_assets()
+try:
+    select_assets()
+except (ValueError, RuntimeError) as error:  # a wrong setting, an unwritable cache: for the user of a command line
+    raise SystemExit(f"[isaaclab_bpo] {error}") from None
 serve_pinned_memory_without_cuda()
 
 from .registry import AGENT_KEY, canonical_id, register  # noqa: E402
