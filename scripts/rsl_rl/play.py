@@ -9,7 +9,8 @@ import sys
 import time
 
 import video
-from cli import UserError, announce, fail, translate
+from cli import announce, fail, translate
+from configuration import UserError
 
 
 def main() -> int:

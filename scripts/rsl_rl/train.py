@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 
 import video
-from cli import UserError, announce, fail, translate
+from cli import announce, fail, translate
+from configuration import UserError
 
 
 def main() -> int:

@@ -27,7 +27,8 @@ without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="tests the d
 WORKER = f"""
 import json, os, sys
 sys.path.insert(0, {str(ROOT / "scripts" / "rsl_rl")!r})
-from cli import UserError, translate
+from cli import translate
+from configuration import UserError
 for line in sys.stdin:
     folder, action, argv = json.loads(line)
     os.chdir(folder)
@@ -248,7 +249,7 @@ def check_video(folder: Path, since: float) -> str:
     code = "import pathlib, video; video.check(pathlib.Path(), float(sys.argv[1]))"
     path = f"import sys; sys.path.insert(0, {str(ROOT / 'scripts' / 'rsl_rl')!r})"
     done = run(sys.executable, "-c", f"{path}; {code}", str(since), cwd=folder)
-    assert "cli.UserError: " in done.stderr
+    assert "configuration.UserError: " in done.stderr
     return done.stderr
 
 
