@@ -176,6 +176,11 @@ if [[ -z $python ]]; then
 fi
 
 case ${1-} in
+    -h | --help)
+        sed -n '4,/^$/s/^#\( \|$\)//p' "${BASH_SOURCE[0]}"
+        printf 'Isaac Lab itself says:\n\n'
+        exec "$python" -m isaaclab "$@"
+        ;;
     -p | --python)
         # Not through Isaac Lab's CLI: it kills the program a quarter of a second after Ctrl-C.
         shift

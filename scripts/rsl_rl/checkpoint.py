@@ -84,11 +84,10 @@ def _check_readable(path: Path) -> None:
 
     try:
         torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError, KeyError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except (RuntimeError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError, KeyError, ValueError):
         raise UserError(
-            f"--checkpoint {str(path)!r} is not a checkpoint of rsl_rl or was cut short while saving ({reason}): "
-            "name another one"
+            f"--checkpoint {str(path)!r} is not a whole file of tensors and plain data, as checkpoints are: it was "
+            "cut short while saving, or is something else; name another one"
         ) from None
 
 

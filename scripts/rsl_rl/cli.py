@@ -62,6 +62,8 @@ def translate(action: Action, argv: list[str]) -> Command:
         SystemExit: If argparse rejects the arguments, or after ``--help``.
     """
     own, passed_on = _own_parser().parse_known_args(argv)
+    if "--resume" in passed_on:  # Isaac Lab 2.x's, which argparse would take for another one's abbreviation
+        raise UserError("--resume does not exist in Isaac Lab 3.0: continue with --checkpoint latest, or a path")
     if own.assets is not None:
         os.environ["ISAACLAB_BPO_ASSETS"] = own.assets
 

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import difflib
 import io
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
@@ -75,7 +76,7 @@ def selectors(args: argparse.Namespace, overrides: list[str]) -> list[str]:
 def check_configuration(action: Action, args: argparse.Namespace, overrides: list[str]) -> None:
     """Refuse overrides of unknown fields, bad hyperparameters, and robots without a file."""
     from isaaclab_bpo.agents import check_agent_cfg
-    from isaaclab_bpo.robots import missing_standin
+    from isaaclab_bpo.robots import missing_asset, uses_standins
 
     play_mode = action == "play" and not args.train_env_cfg
     chosen = selectors(args, overrides)
@@ -89,7 +90,13 @@ def check_configuration(action: Action, args: argparse.Namespace, overrides: lis
     problems = check_agent_cfg(agent_cfg)
     if problems:
         raise UserError("; ".join(problems))
-    missing = missing_standin(env_cfg)
+    missing = missing_asset(env_cfg)
+    if missing is not None and not uses_standins():
+        root = os.environ["ISAACSIM_ASSET_ROOT"]
+        raise UserError(
+            f"--task {args.task!r} needs {missing}, which is not in ISAACSIM_ASSET_ROOT={root!r}: let it name a copy "
+            "of NVIDIA's assets, or unset it"
+        )
     if missing is not None:
         raise UserError(
             f"--task {args.task!r} needs {missing}, NVIDIA's asset server is out of reach and this package has no "

@@ -102,7 +102,7 @@ def test_other_algorithms_do_not_turn_into_bpo() -> None:
         (
             "algorithm.clip_param",
             -1,
-            "agent.algorithm.clip_param=-1 is not valid: it must be a number in (0, 1], or none.",
+            "agent.algorithm.clip_param=-1 is not valid: it must be a number in (0, 1], or null.",
         ),
         (
             "algorithm.median",

@@ -345,11 +345,44 @@ def test_hyperparameters_that_do_not_fit_together_are_named(hyperparameters: dic
         make_runner(runner_cfg(**hyperparameters))
 
 
+@pytest.mark.parametrize(
+    ("hyperparameters", "temperature"),
+    [
+        ({}, 1.0),  # the paper's
+        ({"clip_param": None, "ratio_lower": 0.8, "ratio_upper": 1.4}, 0.01),
+        ({"clip_param": None, "ratio_lower": 0.8, "ratio_upper": 1.4, "temperature": 0.1}, 0.1),
+        ({"median_temperature": 0.3}, 0.3),
+    ],
+)
+def test_smoothing_of_the_median_critic_fits_the_bounds(hyperparameters: dict, temperature: float) -> None:
+    assert bpo_of(make_runner(runner_cfg(**hyperparameters))).median_temperature == temperature
+
+
+@pytest.mark.parametrize("median", ["critic", "batch"])
+def test_asymmetric_bounds_split_the_returns_at_their_level(median: str) -> None:
+    """Level 2/3: a third of the returns lies above μ, although they spread over much less than 1, and E[ρ*] is 1."""
+    bounds = {"clip_param": None, "ratio_lower": 0.8, "ratio_upper": 1.4}
+    runner = make_runner(
+        runner_cfg(median=median, num_learning_epochs=40, num_mini_batches=1, schedule="fixed", **bounds)
+    )
+    bpo, env = bpo_of(runner), PointMass(num_envs=16)
+    obs = env.get_observations()
+    metrics = {}
+    for _ in range(15):
+        with torch.inference_mode():
+            for _ in range(12):
+                obs, rewards, dones, extras = env.step(bpo.act(obs))
+                bpo.process_env_step(obs, 0.01 * rewards, dones, extras)
+            bpo.compute_returns(obs)
+        metrics = bpo.update()
+    assert metrics["above_median"] == pytest.approx(1.0 / 3.0, abs=0.12)
+
+
 def test_symmetric_bounds_set_either_way_are_the_same_algorithm() -> None:
     results = []
     cases: list[dict[str, Any]] = [
         {"clip_param": 0.25},
-        {"clip_param": None, "ratio_lower": 0.75, "ratio_upper": 1.25},
+        {"clip_param": None, "ratio_lower": 0.75, "ratio_upper": 1.25, "median_temperature": 1.0},
     ]
     for bounds in cases:
         runner = make_runner(runner_cfg(**bounds))

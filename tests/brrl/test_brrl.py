@@ -171,6 +171,18 @@ def test_median_loss_finds_the_quantile(level: float) -> None:
     assert median.item() == pytest.approx(returns.quantile(level).item(), rel=0.02)
 
 
+@pytest.mark.parametrize("level", [0.5, 2.0 / 3.0])
+def test_smoothing_tends_to_the_mean_when_it_is_wide(level: float) -> None:
+    """T far above the spread of Q: E[σ((Q - μ)/T)] = 1 - level gives μ = E[Q] - T logit(1 - level)."""
+    returns = torch.distributions.Exponential(1.0).sample((20000,)).double()
+    temperature = 100.0
+    expected = returns.mean() - temperature * math.log((1.0 - level) / level)
+    medians = expected.clone().requires_grad_()
+    brrl.median_loss(returns, medians.expand_as(returns), level, temperature).backward()
+    assert medians.grad is not None
+    assert medians.grad.item() == pytest.approx(0.0, abs=1e-4)
+
+
 # Generalized advantages
 
 

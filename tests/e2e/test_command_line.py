@@ -98,6 +98,7 @@ PHYSX_HERE = "ovphysx" if importlib.util.find_spec("isaacsim") is None else "isa
     [
         (["--task", "Isaac-Velocity-Rough-G2-v0"], ["'Isaac-Velocity-Rough-G2-v0'", "did you mean", G1]),
         ([], ["--task is missing"]),
+        (["--task", GO1, "--resume"], ["--resume does not exist", "--checkpoint latest"]),
         (["--task", G1, "--agent", "skrl"], ["'skrl'", BPO, PPO]),
         (["--task", G1, "--algo", "ppo", "--agent", BPO], ["--algo ppo", PPO, "give one of the two"]),
         (["--task", G1, "--num_envs", "0"], ["--num_envs 0", "at least 1"]),
@@ -143,7 +144,7 @@ def test_checkpoint_cut_short_is_refused(ask: Ask, tmp_path: Path) -> None:
 def test_checkpoint_that_runs_code_is_refused(ask: Ask, tmp_path: Path) -> None:
     checkpoint = write_run(tmp_path, GO1, BPO, OVPHYSX)
     torch.save({"iter": 7, "infos": Path("anything but plain data")}, checkpoint)
-    assert "not a checkpoint of rsl_rl" in ask("play", "--task", GO1)["error"]
+    assert "not a whole file of tensors and plain data" in ask("play", "--task", GO1)["error"]
 
 
 @pytest.mark.parametrize("command", [TRAIN, PLAY])

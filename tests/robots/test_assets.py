@@ -249,30 +249,41 @@ def scene(usd_path, network_file=None):
     return SimpleNamespace(scene=SimpleNamespace(num_envs=1, height_scanner=None, robot=robot))
 
 
-def test_missing_standin_is_named(standins):
+def test_missing_asset_is_named(standins):
     assets.select_assets("standin")
+    assert assets.uses_standins()
     root = os.environ["ISAACSIM_ASSET_ROOT"]
     there = f"{root}/Isaac/IsaacLab/Robots/Unitree/Go1/go1.usd"
     not_there = "Isaac/IsaacLab/Robots/ANYbotics/ANYmal-C/anymal_c.usd"
-    assert assets.missing_standin(scene(there)) is None
-    assert assets.missing_standin(scene(f"{root}/{not_there}")) == not_there
-    assert assets.missing_standin(scene(there, f"{root}/Isaac/net.pt")) == "Isaac/net.pt"
-    assert assets.missing_standin(scene("/another/robot.usd")) is None
+    assert assets.missing_asset(scene(there)) is None
+    assert assets.missing_asset(scene(f"{root}/{not_there}")) == not_there
+    assert assets.missing_asset(scene(there, f"{root}/Isaac/net.pt")) == "Isaac/net.pt"
+    assert assets.missing_asset(scene("/another/robot.usd")) is None
 
 
-def test_nothing_is_missing_where_the_standins_are_not_in_use(monkeypatch):
-    assert assets.missing_standin(scene("/mine/Isaac/robot.usd")) is None
-    monkeypatch.setenv("ISAACSIM_ASSET_ROOT", "/mine")
-    assert assets.missing_standin(scene("/mine/Isaac/robot.usd")) is None
+def test_a_local_asset_root_of_the_users_is_looked_at_too(monkeypatch, tmp_path):
+    usd = tmp_path / "Isaac" / "robot.usd"
+    monkeypatch.setenv("ISAACSIM_ASSET_ROOT", str(tmp_path))
+    assert not assets.uses_standins()
+    assert assets.missing_asset(scene(str(usd))) == "Isaac/robot.usd"
+    usd.parent.mkdir()
+    usd.touch()
+    assert assets.missing_asset(scene(str(usd))) is None
 
 
-def test_missing_standin_reads_isaac_labs_own_configurations(standins):
+def test_nothing_is_missing_where_the_assets_are_on_a_server(monkeypatch):
+    assert assets.missing_asset(scene("/mine/Isaac/robot.usd")) is None
+    monkeypatch.setenv("ISAACSIM_ASSET_ROOT", "https://example.com/Assets")
+    assert assets.missing_asset(scene("https://example.com/Assets/Isaac/robot.usd")) is None
+
+
+def test_missing_asset_reads_isaac_labs_own_configurations(standins):
     program = """
-from isaaclab_bpo.robots import missing_standin, select_assets
+from isaaclab_bpo.robots import missing_asset, select_assets
 select_assets("standin")
 from isaaclab_tasks.contrib.velocity.config.anymal_c.rough_env_cfg import AnymalCRoughEnvCfg
 from isaaclab_tasks.contrib.velocity.config.go1.rough_env_cfg import UnitreeGo1RoughEnvCfg
-print(missing_standin(UnitreeGo1RoughEnvCfg()), missing_standin(AnymalCRoughEnvCfg()))
+print(missing_asset(UnitreeGo1RoughEnvCfg()), missing_asset(AnymalCRoughEnvCfg()))
 """
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "None Isaac/IsaacLab/Robots/ANYbotics/ANYmal-C/anymal_c.usd"

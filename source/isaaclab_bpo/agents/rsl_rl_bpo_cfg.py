@@ -39,8 +39,8 @@ class RslRlBpoAlgorithmCfg(RslRlPpoAlgorithmCfg):
     refresh_targets: bool = True
     """Whether values, returns and advantages are computed anew at the start of every epoch after the first."""
 
-    median_temperature: float = 1.0
-    """Smoothing T > 0 of the median critic's loss, in units of return."""
+    median_temperature: float | None = None
+    """Smoothing T > 0 of the median critic's loss, in units of return; None is 1 with clip_param, else λ."""
 
     median_loss_coef: float = 1.0
     """Coefficient of the median critic's loss."""

@@ -64,7 +64,7 @@ class BPO(PPO):
         loss: Literal["atv", "tv", "log_tv", "mse", "kl"] = "atv",
         online_advantage: bool = True,
         refresh_targets: bool = True,
-        median_temperature: float = 1.0,
+        median_temperature: float | None = None,
         median_loss_coef: float = 1.0,
         tv_coef: float = 0.0,
         use_clipped_value_loss: bool = False,
@@ -88,7 +88,9 @@ class BPO(PPO):
             loss: Divergence between policy and optimum, a key of :data:`isaaclab_bpo.brrl.POLICY_LOSSES`.
             online_advantage: Whether |A| is |Q̂ - V| with the current V, or the stored (normalized) advantages.
             refresh_targets: Whether V, Q̂ and A are computed anew at the start of every epoch after the first.
-            median_temperature: Smoothing T > 0 of the median critic's loss, in units of return.
+            median_temperature: Smoothing T > 0 of the median critic's loss, in units of return. None stands for the
+                paper's 1 with ``clip_param``, and for λ with asymmetric bounds, which makes E[ρ*] = 1. With a T far
+                above the spread of Q, μ tends to the mean, less T log((1 - level)/level).
             median_loss_coef: Coefficient of the median critic's loss.
             tv_coef: Coefficient of an additional, unweighted total variation mean|ρ - ρ*|.
             use_clipped_value_loss: Whether to clip the value loss as PPO does.
@@ -135,6 +137,8 @@ class BPO(PPO):
         self.loss = loss
         self.online_advantage = online_advantage
         self.refresh_targets = refresh_targets
+        if median_temperature is None:
+            median_temperature = 1.0 if clip_param is not None else temperature
         self.median_temperature = median_temperature
         self.median_loss_coef = median_loss_coef
         self.tv_coef = tv_coef

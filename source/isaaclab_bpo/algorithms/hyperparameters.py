@@ -39,7 +39,7 @@ def _one_of(*choices: str) -> tuple[Callable[[Any], bool], str]:
 
 def _optional(rule: tuple[Callable[[Any], bool], str]) -> tuple[Callable[[Any], bool], str]:
     valid, text = rule
-    return lambda value: value is None or valid(value), f"{text}, or none"
+    return lambda value: value is None or valid(value), f"{text}, or null"
 
 
 _BOOLEAN = (lambda value: isinstance(value, bool), "true or false")
@@ -49,7 +49,7 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "median": _one_of(*MEDIANS),
     "loss": _one_of(*brrl.POLICY_LOSSES),
     "temperature": _number(0.0, open_low=True),
-    "median_temperature": _number(0.0, open_low=True),
+    "median_temperature": _optional(_number(0.0, open_low=True)),
     "median_loss_coef": _number(0.0),
     "tv_coef": _number(0.0),
     "online_advantage": _BOOLEAN,

@@ -5,6 +5,6 @@
 
 from __future__ import annotations
 
-from isaaclab_bpo.robots.assets import ASSET_MODES, build_asset_root, missing_standin, select_assets
+from isaaclab_bpo.robots.assets import ASSET_MODES, build_asset_root, missing_asset, select_assets, uses_standins
 
-__all__ = ["ASSET_MODES", "build_asset_root", "missing_standin", "select_assets"]
+__all__ = ["ASSET_MODES", "build_asset_root", "missing_asset", "select_assets", "uses_standins"]

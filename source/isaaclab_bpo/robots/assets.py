@@ -121,18 +121,18 @@ def build_asset_root() -> Path:
     return root
 
 
-def missing_standin(env_cfg: Any) -> str | None:
-    """Find what a scene needs and the stand-in assets lack.
+def missing_asset(env_cfg: Any) -> str | None:
+    """Find what a scene needs and a local asset root lacks.
 
     Args:
         env_cfg: A resolved Isaac Lab environment configuration.
 
     Returns:
         The first USD file or actuator net of the scene's entities that does not exist, relative to the asset root;
-        ``None`` if there is none, or if the stand-in assets are not in use.
+        ``None`` if there is none, or if ``ISAACSIM_ASSET_ROOT`` is no local folder.
     """
     root = os.environ.get("ISAACSIM_ASSET_ROOT")
-    if root is None or Path(root) != _asset_root_path():
+    if not root or urlsplit(root).scheme:
         return None
     for entity in vars(env_cfg.scene).values():
         actuators = getattr(entity, "actuators", None) or {}
@@ -142,6 +142,12 @@ def missing_standin(env_cfg: Any) -> str | None:
             if isinstance(path, str) and Path(path).is_relative_to(root) and not Path(path).exists():
                 return str(Path(path).relative_to(root))
     return None
+
+
+def uses_standins() -> bool:
+    """Tell whether Isaac Lab loads the stand-in assets."""
+    root = os.environ.get("ISAACSIM_ASSET_ROOT")
+    return bool(root) and Path(root) == _asset_root_path()
 
 
 def configured_asset_root() -> str:
