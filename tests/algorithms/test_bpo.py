@@ -86,7 +86,7 @@ def test_with_ppos_loss_an_epoch_is_ppos_bit_for_bit(model: str, hyperparameters
     ppo_cfg = runner_cfg(model, "PPO", num_learning_epochs=1, **{"use_clipped_value_loss": False, **hyperparameters})
     ppo_cfg["actor"]["obs_normalization"] = ppo_cfg["critic"]["obs_normalization"] = True
     bpo_cfg = copy.deepcopy(ppo_cfg)
-    bpo_cfg["algorithm"] |= {"class_name": BpoWithPpoLoss, "median": "value"}
+    bpo_cfg["algorithm"] |= {"class_name": BpoWithPpoLoss, "median": "value", "accelerate": False}
 
     results = []
     for cfg in (ppo_cfg, bpo_cfg):
@@ -107,20 +107,22 @@ def test_with_ppos_loss_an_epoch_is_ppos_bit_for_bit(model: str, hyperparameters
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("median", ["critic", "batch", "value"])
+@pytest.mark.parametrize("median", ["critic", "shared", "batch", "value"])
 @pytest.mark.parametrize("model", ["mlp", "lstm", "gru", "cnn", "cnn_shared"])
 def test_every_model_and_median_trains(model: str, median: str, device: str) -> None:
-    cfg = runner_cfg(model.removesuffix("_shared"), median=median, share_cnn_encoders=model == "cnn_shared")
+    algorithm = {"median_head": "shared"} if median == "shared" else {"median": median}
+    cfg = runner_cfg(model.removesuffix("_shared"), **algorithm, share_cnn_encoders=model == "cnn_shared")
     runner = make_runner(cfg, device, image=model.startswith("cnn"))
     bpo = bpo_of(runner)
     before = copy.deepcopy(bpo.save())
     runner.learn(2)
     after = bpo.save()
-    names = ["actor_state_dict", "critic_state_dict"] + (["median_critic_state_dict"] if median == "critic" else [])
+    has_median_critic = median in ("critic", "shared")
+    names = ["actor_state_dict", "critic_state_dict"] + ["median_critic_state_dict"] * has_median_critic
     for name in names:
         assert any(not torch.equal(after[name][key], before[name][key]) for key in after[name]), name
         assert all(value.isfinite().all() for value in after[name].values()), name
-    assert ("median_critic_state_dict" in after) == (median == "critic")
+    assert ("median_critic_state_dict" in after) == has_median_critic
 
 
 @pytest.mark.parametrize(
@@ -229,6 +231,7 @@ def test_refreshed_targets_are_those_of_the_current_critic() -> None:
         st = bpo.storage
         collected = [tensor.clone() for tensor in (st.values, st.returns, st.advantages)]
         # Unchanged parameters give the targets of the collection again
+        bpo._evaluate_last_values()
         bpo._refresh_targets()
         for tensor, old in zip((st.values, st.returns, st.advantages), collected, strict=True):
             torch.testing.assert_close(tensor, old, rtol=1e-4, atol=1e-5)
@@ -236,6 +239,7 @@ def test_refreshed_targets_are_those_of_the_current_critic() -> None:
         with torch.no_grad():
             for parameter in bpo.critic.parameters():
                 parameter.mul_(1.5)
+        bpo._evaluate_last_values()
         bpo._refresh_targets()
         assert not torch.allclose(st.values, collected[0], atol=1e-3)
 
@@ -251,7 +255,7 @@ def test_recurrent_hidden_states_of_the_median_critic_fit_their_trajectories() -
         bpo.storage.clear()
     for batch in bpo.storage.recurrent_mini_batch_generator(4, 1):
         values = bpo.critic(batch.observations, masks=batch.masks, hidden_state=batch.hidden_states[1])
-        torch.testing.assert_close(bpo._compute_medians(batch, values), values)
+        torch.testing.assert_close(bpo._evaluate_critics(batch)[1], values)
         torch.testing.assert_close(values, batch.values, rtol=1e-4, atol=1e-5)
 
 

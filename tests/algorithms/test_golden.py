@@ -30,7 +30,7 @@ MODULES = {"actor": "actor", "critic": "critic", "m_critic": "median_critic"}
 LOSS_NAMES = {"adv_TV": "atv", "TV": "tv"}
 
 
-def make_bpo(config: dict, obs: TensorDict) -> BPO:
+def make_bpo(config: dict, obs: TensorDict, accelerate: bool) -> BPO:
     """Build BPO through the road that rsl_rl's runner takes."""
     env = SimpleNamespace(num_envs=config["num_envs"], num_actions=config["num_actions"])
     network = {"class_name": "MLPModel", "hidden_dims": config["hidden"], "activation": "elu"}
@@ -44,6 +44,7 @@ def make_bpo(config: dict, obs: TensorDict) -> BPO:
         "median": "critic" if config["use_median"] else "value",
         "loss": LOSS_NAMES[config["loss_type"]],
         "refresh_targets": config["refresh"] != "none",
+        "accelerate": accelerate,
     }
     same = (
         "num_learning_epochs num_mini_batches clip_param gamma lam value_loss_coef entropy_coef learning_rate schedule "
@@ -103,11 +104,12 @@ def fill_storage(bpo: BPO, data: dict[str, torch.Tensor], bootstrap_time_outs: b
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_update_reproduces_recording(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("accelerate", [False, True], ids=["plain", "accelerated"])
+def test_update_reproduces_recording(path: Path, accelerate: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     arrays = dict(np.load(path))
     config, losses = json.loads(str(arrays.pop("config"))), json.loads(str(arrays.pop("losses")))
     data = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    bpo = make_bpo(config, TensorDict({"policy": data["rollout/obs"][0]}, batch_size=[config["num_envs"]]))
+    bpo = make_bpo(config, TensorDict({"policy": data["rollout/obs"][0]}, batch_size=[config["num_envs"]]), accelerate)
     load_parameters(bpo, data)
 
     with torch.no_grad():

@@ -30,6 +30,9 @@ class RslRlBpoAlgorithmCfg(RslRlPpoAlgorithmCfg):
     median: Literal["critic", "batch", "value"] = "critic"
     """Estimator of the median μ of Q: a critic of its own, V + the batch's median advantage, or V itself."""
 
+    median_head: Literal["separate", "shared"] = "separate"
+    """Whether the median critic is a network of its own, or a second output layer of the critic."""
+
     loss: Literal["atv", "tv", "log_tv", "mse", "kl"] = "atv"
     """Divergence between policy and optimum: advantage-weighted total variation (the paper's), or a variant."""
 
@@ -53,6 +56,9 @@ class RslRlBpoAlgorithmCfg(RslRlPpoAlgorithmCfg):
 
     ratio_upper: float | None = None
     """Upper ratio bound c_h > 1; μ is then the quantile of Q at level (c_h - 1)/(c_h - c_l)."""
+
+    accelerate: bool | None = None
+    """Whether to take the faster path, the same up to rounding; None takes it where it is known to help (the CPU)."""
 
     # PPO
 

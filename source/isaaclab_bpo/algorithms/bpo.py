@@ -15,14 +15,15 @@ import torch.nn as nn
 from rsl_rl.algorithms import PPO
 from rsl_rl.env import VecEnv
 from rsl_rl.extensions import resolve_rnd_config, resolve_symmetry_config
-from rsl_rl.models import MLPModel
+from rsl_rl.models import CNNModel, MLPModel
 from rsl_rl.storage import RolloutStorage
-from rsl_rl.utils import compile_model, resolve_callable, resolve_obs_groups
+from rsl_rl.utils import compile_model, resolve_callable, resolve_obs_groups, unpad_trajectories
 from tensordict import TensorDict
 
 from isaaclab_bpo import brrl
 from isaaclab_bpo.storage import BpoRolloutStorage
 
+from .cuda_graph import CudaGraph
 from .hyperparameters import hyperparameter_problems, ratio_bounds
 
 # rsl_rl updates the observation normalizers once per update since 5.5, before that at every environment step.
@@ -43,8 +44,8 @@ class BPO(PPO):
         - Ao et al. "Bounded Ratio Reinforcement Learning." arXiv preprint arXiv:2604.18578 (2026).
     """
 
-    median_critic: MLPModel | None
-    """The model of the median μ of Q; None unless it is estimated by a critic of its own."""
+    median_critic: MLPModel | nn.Linear | None
+    """The model of the median μ of Q: a network like the critic, a second output layer of the critic, or None."""
 
     storage: BpoRolloutStorage
     """The rollout."""
@@ -54,13 +55,14 @@ class BPO(PPO):
         actor: MLPModel,
         critic: MLPModel,
         storage: BpoRolloutStorage,
-        median_critic: MLPModel | None = None,
+        median_critic: MLPModel | nn.Linear | None = None,
         *,
         clip_param: float | None = 0.2,
         ratio_lower: float | None = None,
         ratio_upper: float | None = None,
         temperature: float = 0.01,
         median: Literal["critic", "batch", "value"] = "critic",
+        median_head: Literal["separate", "shared"] = "separate",
         loss: Literal["atv", "tv", "log_tv", "mse", "kl"] = "atv",
         online_advantage: bool = True,
         refresh_targets: bool = True,
@@ -70,6 +72,7 @@ class BPO(PPO):
         use_clipped_value_loss: bool = False,
         use_mixed_precision: bool = False,
         learning_rate: float = 0.001,
+        accelerate: bool | None = None,
         **ppo_kwargs: Any,
     ) -> None:
         """Initialize the algorithm with models, storage and optimization settings.
@@ -85,6 +88,8 @@ class BPO(PPO):
             temperature: λ > 0 in units of return, the softness of ρ*.
             median: Estimator of μ: "critic", a network of its own; "batch", V + median of A over the rollout;
                 "value", V itself.
+            median_head: Whether the median critic is a network of its own, "separate", or a second output layer of the
+                critic, "shared".
             loss: Divergence between policy and optimum, a key of :data:`isaaclab_bpo.brrl.POLICY_LOSSES`.
             online_advantage: Whether |A| is |Q̂ - V| with the current V, or the stored (normalized) advantages.
             refresh_targets: Whether V, Q̂ and A are computed anew at the start of every epoch after the first.
@@ -96,6 +101,10 @@ class BPO(PPO):
             use_clipped_value_loss: Whether to clip the value loss as PPO does.
             use_mixed_precision: Whether forward passes and losses run in bfloat16 autocast.
             learning_rate: Learning rate.
+            accelerate: Whether to take the faster path, which gives the same result up to rounding: V is evaluated once
+                per rollout, learning rate and statistics stay on the device, the optimizer is fused, and on CUDA the
+                update of a mini-batch is replayed as a CUDA graph. None takes it where it is known to help, on the CPU.
+                Recurrent networks, CNNs, RND, symmetry, several GPUs, and optimizers other than Adam do without it.
             **ppo_kwargs: Every other argument of :class:`rsl_rl.algorithms.PPO`.
 
         Raises:
@@ -112,6 +121,7 @@ class BPO(PPO):
                 "ratio_upper": ratio_upper,
                 "temperature": temperature,
                 "median": median,
+                "median_head": median_head,
                 "loss": loss,
                 "online_advantage": online_advantage,
                 "refresh_targets": refresh_targets,
@@ -119,6 +129,7 @@ class BPO(PPO):
                 "median_loss_coef": median_loss_coef,
                 "tv_coef": tv_coef,
                 "use_mixed_precision": use_mixed_precision,
+                "accelerate": accelerate,
                 **ppo_kwargs,
             }
         )
@@ -134,6 +145,7 @@ class BPO(PPO):
         self.bounds = ratio_bounds(clip_param, ratio_lower, ratio_upper)
         self.temperature = temperature
         self.median = median
+        self.median_head = median_head
         self.loss = loss
         self.online_advantage = online_advantage
         self.refresh_targets = refresh_targets
@@ -151,6 +163,12 @@ class BPO(PPO):
             self.optimizer.add_param_group(
                 {"params": [p for p in median_critic.parameters() if id(p) not in known], "lr": learning_rate}
             )
+
+        self._last_values = torch.zeros(storage.num_envs, 1, device=self.device)
+        self._graphs: tuple[CudaGraph[dict[str, torch.Tensor]], CudaGraph[None]] | None = None
+        self.accelerate = self._can_accelerate(accelerate)
+        if self.accelerate:
+            self._accelerate_optimizer()
 
     def policy_loss(
         self,
@@ -193,11 +211,21 @@ class BPO(PPO):
         Returns:
             Actions, shape (num_envs, num_actions).
         """
-        # μ is not needed before the update; only a recurrent median critic must see every step to carry its state.
-        if self.median_critic is not None and self.median_critic.is_recurrent:
-            self.transition.median_hidden_state = self.median_critic.get_hidden_state()  # type: ignore[attr-defined]
-            self.median_critic(obs)
-        return super().act(obs)
+        if not self.accelerate:
+            # μ is not needed before the update; only a recurrent median critic must see every step to carry its state
+            median_critic = self._separate_median_critic()
+            if median_critic is not None and median_critic.is_recurrent:
+                self.transition.median_hidden_state = median_critic.get_hidden_state()
+                median_critic(obs)
+            return super().act(obs)
+        actions = self.actor(obs, stochastic_output=True).detach()
+        self.transition.actions = actions
+        self.transition.actions_log_prob = self.actor.get_output_log_prob(actions).detach()
+        self.transition.distribution_params = tuple(p.detach() for p in self.actor.output_distribution_params)
+        self.transition.observations = obs
+        # V does not change during collection: compute_returns evaluates it for all steps at once
+        self.transition.values = torch.zeros_like(self._last_values)
+        return actions
 
     def process_env_step(
         self, obs: TensorDict, rewards: torch.Tensor, dones: torch.Tensor, extras: dict[str, torch.Tensor]
@@ -210,11 +238,13 @@ class BPO(PPO):
             dones: 1 where the episode ended, shape (num_envs,).
             extras: Extra information; "time_outs" (num_envs,) marks episodes that ended by time-out.
         """
+        self.transition.time_outs = extras.get("time_outs")
         super().process_env_step(obs, rewards, dones, extras)
-        if self.median_critic is not None:
-            self.median_critic.reset(dones)
+        median_critic = self._separate_median_critic()
+        if median_critic is not None:
+            median_critic.reset(dones)
             if not _NORMALIZES_IN_UPDATE:
-                self.median_critic.update_normalization(obs)
+                median_critic.update_normalization(obs)
 
     def compute_returns(self, obs: TensorDict) -> None:
         """Compute λ-returns and advantages of the rollout.
@@ -223,13 +253,11 @@ class BPO(PPO):
             obs: Observations after the last step, batch size (num_envs,).
         """
         self._last_obs = obs
-        hidden_state = self.critic.get_hidden_state()
-        last_values = self.critic(obs).detach()
-        # The bootstrap must not advance the critic's state
-        self.critic.reset(hidden_state=hidden_state)
-        level = self.bounds.level if self.median == "batch" else None
-        normalize = not self.normalize_advantage_per_mini_batch
-        self.storage.compute_targets(last_values, self.gamma, self.lam, level, normalize)
+        if self.accelerate:
+            self._evaluate_values()
+            self.storage.bootstrap_time_outs(self.gamma)
+        self._evaluate_last_values()
+        self._compute_targets()
 
     def update(self) -> dict[str, float]:
         """Run the optimization epochs over the rollout.
@@ -240,24 +268,35 @@ class BPO(PPO):
             (mean |ρ - 1|), "ratio_outside" (fraction of ρ outside the bounds), "above_median" (fraction of Ã > 0),
             "median_deviation" (mean |Q̂ - μ|) and "kl".
         """
-        recurrent = self.actor.is_recurrent or self.critic.is_recurrent
-        st = self.storage
-        make_batches = st.recurrent_mini_batch_generator if recurrent else st.mini_batch_generator
-        batches = make_batches(self.num_mini_batches, self.num_learning_epochs)
+        st, num_mini_batches = self.storage, self.num_mini_batches
+        train, refresh, make_batches = self._update_mini_batch, self._refresh_targets, st.mini_batch_generator
+        if self.actor.is_recurrent or self.critic.is_recurrent:
+            make_batches = st.recurrent_mini_batch_generator
+        if self.accelerate and st.rewards.is_cuda and self.actor is self._raw_actor:  # else torch.compile is at work
+            self._graphs = self._graphs or self._make_graphs()
+            (train, refresh), make_batches = self._graphs, st.mini_batch_indices
+        batches = make_batches(num_mini_batches, self.num_learning_epochs)
 
-        history = []
+        if self.accelerate:
+            self._set_device_learning_rate(self.learning_rate)
+        names, history = [], []
         with brrl.unchecked_values():  # a look at values would make the host wait for the device
             for epoch in range(self.num_learning_epochs):
                 if self.refresh_targets and epoch > 0:
-                    self._refresh_targets()
-                history += [self._update_mini_batch(batch) for batch in islice(batches, self.num_mini_batches)]
+                    self._evaluate_last_values()
+                    refresh()
+                for batch in islice(batches, num_mini_batches):
+                    metrics = train(batch)  # type: ignore[arg-type]
+                    names = list(metrics)
+                    history.append(torch.stack(list(metrics.values())))
 
         if _NORMALIZES_IN_UPDATE:
             self._update_normalizers()
         st.clear()
+        if self.accelerate:
+            self.learning_rate = self._device_learning_rate.item()
         # One transfer for all statistics of all mini-batches
-        means = torch.stack([torch.stack(list(metrics.values())) for metrics in history]).mean(dim=0)
-        return dict(zip(history[0], means.tolist(), strict=True))
+        return dict(zip(names, torch.stack(history).mean(dim=0).tolist(), strict=True))
 
     def _update_mini_batch(self, batch: RolloutStorage.Batch) -> dict[str, torch.Tensor]:
         """Take one optimizer step and return the statistics of the mini-batch, scalars on the device."""
@@ -269,14 +308,18 @@ class BPO(PPO):
             self.symmetry.augment_batch(batch, original_batch_size)
 
         device_type = torch.device(self.device).type
-        with torch.amp.autocast(device_type, enabled=self.use_mixed_precision, dtype=torch.bfloat16):  # type: ignore
+        with torch.amp.autocast_mode.autocast(
+            device_type,
+            enabled=self.use_mixed_precision,
+            dtype=torch.bfloat16,
+            cache_enabled=self._graphs is None,  # a graph must hold the casts
+        ):
             # Evaluate the current policy, value and median
             self.actor(
                 batch.observations, masks=batch.masks, hidden_state=batch.hidden_states[0], stochastic_output=True
             )
             actions_log_prob = self.actor.get_output_log_prob(batch.actions)  # type: ignore[arg-type]
-            values = self.critic(batch.observations, masks=batch.masks, hidden_state=batch.hidden_states[1])
-            medians = self._compute_medians(batch, values)
+            values, medians = self._evaluate_critics(batch)
             # Augmented samples take no part in these
             distribution_params = tuple(p[:original_batch_size] for p in self.actor.output_distribution_params)
             entropy = self.actor.output_entropy[:original_batch_size].mean()
@@ -298,7 +341,8 @@ class BPO(PPO):
             # Value
             value_loss = (returns - values).pow(2)
             if self.use_clipped_value_loss:
-                clipped = batch.values + (values - batch.values).clamp(-self.clip_param, self.clip_param)
+                old_values: torch.Tensor = batch.values  # type: ignore[assignment]
+                clipped = old_values + (values - old_values).clamp(-self.clip_param, self.clip_param)
                 value_loss = torch.max(value_loss, (clipped - returns).pow(2))
             value_loss = value_loss.mean()
 
@@ -337,18 +381,35 @@ class BPO(PPO):
             }
             return {name: metric.detach().float() for name, metric in metrics.items() if metric is not None}
 
-    def _compute_medians(self, batch: RolloutStorage.Batch, values: torch.Tensor) -> torch.Tensor:
-        """Return μ of a mini-batch, shaped like ``values``; carries a gradient only if a critic estimates it."""
-        if self.median_critic is not None:
-            hidden_state = batch.hidden_states[2] if self.median_critic.is_recurrent else None  # type: ignore
-            return self.median_critic(batch.observations, masks=batch.masks, hidden_state=hidden_state)
+    def _evaluate_critics(self, batch: RolloutStorage.Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return V and μ of a mini-batch, shape (B, 1); μ carries a gradient only if a critic estimates it."""
+        obs, masks, hidden_states = batch.observations, batch.masks, batch.hidden_states
+        if isinstance(self.median_critic, nn.Linear):
+            if masks is not None and not self.critic.is_recurrent:
+                obs = unpad_trajectories(obs, masks)  # type: ignore[arg-type]
+            features = self.critic.get_latent(obs, masks, hidden_states[1])  # type: ignore[arg-type]
+            *hidden_layers, last_layer = self.critic.mlp
+            for layer in hidden_layers:
+                features = layer(features)
+            return last_layer(features), self.median_critic(features)
+        values = self.critic(obs, masks=masks, hidden_state=hidden_states[1])
+        median_critic = self._separate_median_critic()
+        if median_critic is not None:
+            hidden_state = hidden_states[2] if median_critic.is_recurrent else None  # type: ignore[misc]
+            return values, median_critic(obs, masks=masks, hidden_state=hidden_state)
         if self.median == "batch":
-            return values.detach() + self.storage.advantage_median
-        return values.detach()
+            return values, values.detach() + self.storage.advantage_median
+        return values, values.detach()
 
     def _adapt_learning_rate(self, kl: torch.Tensor) -> None:
         """Set the learning rate by PPO's rule: lower it where the KL divergence is too high, raise it where too low."""
         if self.desired_kl is None or self.schedule != "adaptive":
+            return
+        if self.accelerate:
+            lr = self._device_learning_rate
+            lower, higher = (lr / 1.5).clamp(min=1e-5), (lr * 1.5).clamp(max=1e-2)
+            too_high, too_low = kl > self.desired_kl * 2.0, (kl > 0.0) & (kl < self.desired_kl / 2.0)
+            self._set_device_learning_rate(torch.where(too_high, lower, torch.where(too_low, higher, lr)))
             return
         kl = kl.clone()
         if self.is_multi_gpu:
@@ -371,8 +432,8 @@ class BPO(PPO):
             rnd_loss.backward()  # type: ignore[union-attr]
         if self.is_multi_gpu:
             self.reduce_parameters()
-        for model in self._models():
-            nn.utils.clip_grad_norm_(model.parameters(), self.max_grad_norm)
+        for parameters in self._parameters().values():
+            nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
         self.optimizer.step()
         if self.rnd:
             self.rnd.optimizer.step()
@@ -383,6 +444,11 @@ class BPO(PPO):
 
         Rewards keep the time-out bootstrap that they got when they were collected.
         """
+        self._evaluate_values()
+        self._compute_targets()
+
+    def _evaluate_values(self) -> None:
+        """Evaluate the current V on the whole rollout."""
         st = self.storage
         if self.actor.is_recurrent or self.critic.is_recurrent:
             batch = next(st.recurrent_mini_batch_generator(num_mini_batches=1, num_epochs=1))
@@ -390,7 +456,20 @@ class BPO(PPO):
         else:
             values = self.critic(st.observations.flatten(0, 1))
         st.values.copy_(values.view_as(st.values))
-        self.compute_returns(self._last_obs)
+
+    @torch.no_grad()
+    def _evaluate_last_values(self) -> None:
+        """Evaluate the current V on the observations after the last step."""
+        hidden_state = self.critic.get_hidden_state()
+        self._last_values.copy_(self.critic(self._last_obs))
+        # The bootstrap must not advance the critic's state
+        self.critic.reset(hidden_state=hidden_state)
+
+    def _compute_targets(self) -> None:
+        """Compute λ-returns and advantages from the rewards and values of the rollout."""
+        level = self.bounds.level if self.median == "batch" else None
+        normalize = not self.normalize_advantage_per_mini_batch
+        self.storage.compute_targets(self._last_values, self.gamma, self.lam, level, normalize)
 
     def _update_normalizers(self) -> None:
         """Update the observation normalizers with the rollout."""
@@ -400,9 +479,68 @@ class BPO(PPO):
         if self.rnd:
             self.rnd.update_normalization(obs)
 
+    def _separate_median_critic(self) -> MLPModel | None:
+        """Return the median critic if it is a network of its own."""
+        return None if isinstance(self.median_critic, nn.Linear) else self.median_critic
+
     def _models(self) -> list[MLPModel]:
-        """Return the networks that the optimizer trains."""
-        return [self.actor, self.critic] + ([self.median_critic] if self.median_critic is not None else [])
+        """Return the networks that the optimizer trains; a median critic that shares the critic's is not one more."""
+        models = [self.actor, self.critic, self._separate_median_critic()]
+        return [model for model in models if model is not None]
+
+    def _parameters(self) -> dict[str, list[nn.Parameter]]:
+        """Return the parameters of each network that the optimizer trains, by its name."""
+        names = ("actor", "critic", "median critic")
+        parameters = {name: list(model.parameters()) for name, model in zip(names, self._models(), strict=False)}
+        if isinstance(self.median_critic, nn.Linear):
+            parameters["critic"] += self.median_critic.parameters()
+        return parameters
+
+    ##
+    # The faster path.
+    ##
+
+    def _can_accelerate(self, accelerate: bool | None) -> bool:
+        """Return whether to take the faster path, and say so if a run that should cannot."""
+        on_cuda = torch.device(self.device).type == "cuda"
+        wanted = not on_cuda if accelerate is None else accelerate
+        obstacles = {
+            "recurrent networks": self.actor.is_recurrent or self.critic.is_recurrent,
+            "CNNs": isinstance(self.actor, CNNModel) or isinstance(self.critic, CNNModel),
+            "RND": self.rnd is not None,
+            "symmetry": self.symmetry is not None,
+            "several GPUs": self.is_multi_gpu,
+            "an optimizer other than Adam": not isinstance(self.optimizer, torch.optim.Adam),
+            "rsl_rl < 5.5": not _NORMALIZES_IN_UPDATE,  # V at collection depends on the normalizer of the step
+        }
+        present = [name for name, is_present in obstacles.items() if is_present]
+        if wanted and present and self.gpu_global_rank == 0:
+            print(f"[INFO] accelerate: this run has {' and '.join(present)}, so it takes the plain path.")
+        return wanted and not present
+
+    def _accelerate_optimizer(self) -> None:
+        """Let the optimizer read its learning rate from the device and take a step in one kernel."""
+        on_cuda = torch.device(self.device).type == "cuda"
+        # In double precision, as Python's numbers are, so that both paths follow the same schedule
+        self._device_learning_rate = torch.tensor(self.learning_rate, dtype=torch.float64, device=self.device)
+        learning_rate = self._device_learning_rate.float()
+        for group in self.optimizer.param_groups:
+            group |= {"lr": learning_rate, "fused": True, "foreach": False, "capturable": on_cuda}
+        self._graphs = None
+
+    def _set_device_learning_rate(self, learning_rate: torch.Tensor | float) -> None:
+        """Set the learning rate where the faster path keeps it."""
+        self._device_learning_rate.fill_(learning_rate)
+        self.optimizer.param_groups[0]["lr"].fill_(learning_rate)  # one tensor for all groups
+
+    def _make_graphs(self) -> tuple[CudaGraph[dict[str, torch.Tensor]], CudaGraph[None]]:
+        """Return the update of a mini-batch, given its indices, and the refresh of the targets as CUDA graphs."""
+
+        def update_mini_batch(indices: torch.Tensor) -> dict[str, torch.Tensor]:
+            return self._update_mini_batch(self.storage.mini_batch(indices))
+
+        indices = next(self.storage.mini_batch_indices(self.num_mini_batches, num_epochs=1))
+        return CudaGraph(update_mini_batch, indices.clone()), CudaGraph(self._refresh_targets)
 
     def train_mode(self) -> None:
         """Set train mode for learnable models."""
@@ -419,6 +557,8 @@ class BPO(PPO):
     def save(self) -> dict:
         """Return a dict of all models for saving."""
         saved_dict = super().save()
+        if self.accelerate:
+            saved_dict["optimizer_state_dict"] = self._plain_optimizer_state(saved_dict["optimizer_state_dict"])
         if self._raw_median_critic is not None:
             saved_dict["median_critic_state_dict"] = self._raw_median_critic.state_dict()
         return saved_dict
@@ -443,22 +583,38 @@ class BPO(PPO):
         load_iteration = super().load(loaded_dict, load_cfg, strict)
         if load_optimizer:
             self.learning_rate = self.optimizer.param_groups[0]["lr"]
+        if self.accelerate:
+            self._accelerate_optimizer()
 
         if self._raw_median_critic is not None and (load_cfg is None or load_cfg.get("critic")):
-            state = loaded_dict.get("median_critic_state_dict")
-            if state is None:
-                print("[INFO] The checkpoint holds no median critic: it starts from the critic's weights.")
-                state = loaded_dict["critic_state_dict"]
+            state = loaded_dict.get("median_critic_state_dict", {})
+            if state.keys() != self._raw_median_critic.state_dict().keys():
+                print("[INFO] The checkpoint holds no median critic of this kind: it starts from the critic's weights.")
+                shared = isinstance(self._raw_median_critic, nn.Linear)
+                state = (self._raw_critic.mlp[-1] if shared else self._raw_critic).state_dict()
             self._raw_median_critic.load_state_dict(state, strict=strict)
         return load_iteration
 
     def _adapt_optimizer_state(self, state: dict) -> dict:
         """Fit a loaded optimizer state to ours, whose second group, if any, is the median critic's."""
-        own = self.optimizer.state_dict()
-        groups = state["param_groups"][: len(own["param_groups"])]
-        groups += [{**group, "lr": groups[0]["lr"]} for group in own["param_groups"][len(groups) :]]
+        own = self.optimizer.state_dict()["param_groups"]
+        groups = state["param_groups"][: len(own)]
+        groups += [{**group, "lr": groups[0]["lr"]} for group in own[len(groups) :]]
+        # Where the optimizer keeps its state depends on these
+        switches = [
+            {name: group.get(name) for name in ("fused", "foreach", "capturable") if name in group} for group in own
+        ]
+        groups = [group | ours for group, ours in zip(groups, switches, strict=True)]
         params = {i for group in groups for i in group["params"]}
         return {**state, "state": {i: s for i, s in state["state"].items() if i in params}, "param_groups": groups}
+
+    def _plain_optimizer_state(self, state: dict) -> dict:
+        """Return an optimizer state as the plain path would save it."""
+        plain = {"lr": self.learning_rate, "fused": None, "foreach": None, "capturable": False}
+        return {
+            "state": {i: {**values, "step": values["step"].cpu()} for i, values in state["state"].items()},
+            "param_groups": [{**group, **plain} for group in state["param_groups"]],
+        }
 
     def compile(self, mode: str | None = None) -> None:
         """Compile all networks with ``torch.compile``.
@@ -526,8 +682,11 @@ class BPO(PPO):
 
         critic = make_critic()
         print(f"Critic Model: {critic}")
-        median_critic = make_critic() if alg_cfg.get("median", "critic") == "critic" else None
-        if median_critic is not None:
+        median_critic = None
+        if alg_cfg.get("median", "critic") == "critic":
+            shared = alg_cfg.get("median_head") == "shared"
+            num_features: int = critic.mlp[-1].in_features  # type: ignore[assignment]
+            median_critic = nn.Linear(num_features, 1).to(device) if shared else make_critic()
             print(f"Median Critic Model: {median_critic}")
 
         storage = BpoRolloutStorage("rl", env.num_envs, cfg["num_steps_per_env"], obs, [env.num_actions], device)

@@ -47,6 +47,7 @@ _BOOLEAN = (lambda value: isinstance(value, bool), "true or false")
 RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     # BPO
     "median": _one_of(*MEDIANS),
+    "median_head": _one_of("separate", "shared"),
     "loss": _one_of(*brrl.POLICY_LOSSES),
     "temperature": _number(0.0, open_low=True),
     "median_temperature": _optional(_number(0.0, open_low=True)),
@@ -54,6 +55,7 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "tv_coef": _number(0.0),
     "online_advantage": _BOOLEAN,
     "refresh_targets": _BOOLEAN,
+    "accelerate": _optional(_BOOLEAN),
     "ratio_lower": _optional(_number(0.0, 1.0, open_high=True)),
     "ratio_upper": _optional(_number(1.0, open_low=True)),
     # PPO

@@ -29,9 +29,14 @@ class BpoRolloutStorage(RolloutStorage):
             super().__init__()
             self.median_hidden_state: HiddenState = None
             """Hidden state of the median critic before the step; None unless it is recurrent."""
+            self.time_outs: torch.Tensor | None = None
+            """1 where the episode ended by time-out, shape (num_envs,); None if the environment does not tell."""
 
     advantage_median: torch.Tensor
     """Median (or other quantile) of the advantages A of the rollout, if asked for: a scalar in units of return."""
+
+    time_outs: torch.Tensor | None = None
+    """1 where the episode ended by time-out, shape (T, num_envs, 1); None if the environment does not tell."""
 
     saved_hidden_state_m: list[torch.Tensor] | None = None
     """Hidden states of a recurrent median critic, each (T, num_layers, num_envs, hidden_dim)."""
@@ -50,7 +55,24 @@ class BpoRolloutStorage(RolloutStorage):
                 self.saved_hidden_state_m = [torch.zeros(steps, *s.shape, device=self.device) for s in states]
             for saved, state in zip(self.saved_hidden_state_m, states, strict=True):
                 saved[self.step].copy_(state)
+        time_outs = getattr(transition, "time_outs", None)
+        if time_outs is not None:
+            if self.time_outs is None:
+                self.time_outs = torch.zeros_like(self.dones)
+            self.time_outs[self.step].copy_(time_outs.view(-1, 1))
         super().add_transition(transition)
+
+    @torch.no_grad()
+    def bootstrap_time_outs(self, gamma: float) -> None:
+        """Add to the reward of a step that timed out what might have followed, as rsl_rl does: r += γ V(s).
+
+        s is the state before the step.
+
+        Args:
+            gamma: Discount factor γ.
+        """
+        if self.time_outs is not None:
+            self.rewards.add_(gamma * self.values * self.time_outs)
 
     @torch.no_grad()
     def compute_targets(
@@ -82,6 +104,41 @@ class BpoRolloutStorage(RolloutStorage):
         if normalize:
             advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         self.advantages.copy_(advantages)
+
+    def mini_batch(self, indices: torch.Tensor) -> RolloutStorage.Batch:
+        """Return a mini-batch of single transitions.
+
+        Args:
+            indices: Indices into the flattened rollout, t * num_envs + environment, shape (B,).
+
+        Returns:
+            The transitions, as :meth:`mini_batch_generator` yields them.
+        """
+        assert self.distribution_params is not None
+        return self.Batch(
+            observations=self.observations.flatten(0, 1)[indices],  # type: ignore[arg-type]
+            actions=self.actions.flatten(0, 1)[indices],
+            values=self.values.flatten(0, 1)[indices],
+            advantages=self.advantages.flatten(0, 1)[indices],
+            returns=self.returns.flatten(0, 1)[indices],
+            old_actions_log_prob=self.actions_log_prob.flatten(0, 1)[indices],
+            old_distribution_params=tuple(params.flatten(0, 1)[indices] for params in self.distribution_params),
+        )
+
+    def mini_batch_indices(self, num_mini_batches: int, num_epochs: int) -> Generator[torch.Tensor, None, None]:
+        """Yield the indices of the mini-batches of :meth:`mini_batch_generator`.
+
+        Args:
+            num_mini_batches: Number of mini-batches per epoch.
+            num_epochs: Number of epochs; all have the same mini-batches.
+
+        Yields:
+            Indices for :meth:`mini_batch`, shape (B,).
+        """
+        mini_batch_size = self.num_envs * self.num_transitions_per_env // num_mini_batches
+        indices = torch.randperm(num_mini_batches * mini_batch_size, device=self.device)
+        for _ in range(num_epochs):
+            yield from indices.split(mini_batch_size)
 
     def recurrent_mini_batch_generator(
         self, num_mini_batches: int, num_epochs: int = 8

@@ -1,0 +1,245 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The faster path gives what the plain path gives, falls back where it cannot, and never waits for the device."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rsl_rl.algorithms import PPO
+from rsl_rl.runners import OnPolicyRunner
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from isaaclab_bpo.algorithms import BPO
+from isaaclab_bpo.algorithms.cuda_graph import CudaGraph
+from point_mass import PointMass, mirror, runner_cfg
+
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+DEVICES = ["cpu", pytest.param("cuda:0", marks=needs_cuda)]
+
+
+def make_runner(device: str = "cpu", model: str = "mlp", **hyperparameters: Any) -> OnPolicyRunner:
+    torch.manual_seed(0)
+    return OnPolicyRunner(PointMass(device=device), runner_cfg(model, **hyperparameters), device=device)
+
+
+def bpo_of(runner: OnPolicyRunner) -> BPO:
+    assert isinstance(runner.alg, BPO)
+    return runner.alg
+
+
+def collect(alg: PPO, env: PointMass, steps: int = 12) -> float:
+    """Fill the storage as rsl_rl's runner does and return the mean reward."""
+    obs, total = env.get_observations(), 0.0
+    with torch.inference_mode():
+        for _ in range(steps):
+            obs, rewards, dones, extras = env.step(alg.act(obs))
+            total += rewards.mean().item()
+            alg.process_env_step(obs, rewards, dones, extras)
+        alg.compute_returns(obs)
+    return total / steps
+
+
+def flat(state: Any) -> dict[str, Any]:
+    """Return the leaves of a checkpoint by their path."""
+    items = state.items() if isinstance(state, dict) else enumerate(state) if isinstance(state, list) else None
+    if items is None:
+        return {"": state}
+    return {f"{key}/{path}": leaf for key, value in items for path, leaf in flat(value).items()}
+
+
+OPTIONS = [
+    {},
+    {"median_head": "shared"},
+    {"median": "batch"},
+    {"median": "value", "online_advantage": False},
+    {"optimizer": "adamw", "schedule": "fixed", "entropy_coef": 0.01},
+    {"refresh_targets": False, "normalize_advantage_per_mini_batch": True, "use_clipped_value_loss": True},
+]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("hyperparameters", OPTIONS, ids=lambda options: "-".join(options) or "default")
+def test_an_update_on_the_same_data_gives_the_same_parameters(hyperparameters: dict, device: str) -> None:
+    torch.backends.cuda.matmul.allow_tf32 = False
+    # Six epochs of two mini-batches, so that on CUDA most of them are replayed graphs
+    runners = [
+        make_runner(device, num_learning_epochs=6, **hyperparameters, accelerate=accelerate)
+        for accelerate in (False, True)
+    ]
+    plain, fast = (bpo_of(runner) for runner in runners)
+    assert (plain.accelerate, fast.accelerate) == (False, True)
+    metrics = []
+    for runner in runners:
+        torch.manual_seed(1)
+        collect(runner.alg, PointMass(device=device))
+        torch.manual_seed(2)  # the same mini-batches
+        metrics.append(runner.alg.update())
+
+    for name in ("rewards", "values", "returns", "advantages"):
+        torch.testing.assert_close(getattr(fast.storage, name), getattr(plain.storage, name), rtol=1e-5, atol=1e-6)
+    assert fast.learning_rate == plain.learning_rate
+    assert metrics[1] == pytest.approx(metrics[0], rel=1e-4, abs=1e-6)
+    for name, network in plain.save().items():
+        if name.endswith("_state_dict") and name != "optimizer_state_dict":
+            for key, value in network.items():
+                ours = fast.save()[name][key]
+                # relative to the size of the layer: single weights may be arbitrarily close to 0
+                assert (ours - value).norm() <= 1e-5 * value.norm(), f"{name} {key}"
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_learning_curves_agree(device: str) -> None:
+    """Rounding lets single trajectories part after some iterations; what is learnt must not differ."""
+    curves = []
+    for accelerate in (False, True):
+        torch.manual_seed(0)
+        env = PointMass(num_envs=64, device=device)
+        bpo = bpo_of(OnPolicyRunner(env, runner_cfg(accelerate=accelerate), device=device))
+        rewards = []
+        for _ in range(50):
+            rewards.append(collect(bpo, env))
+            bpo.update()
+        curves.append(torch.tensor(rewards))
+    plain, fast = curves
+    # The first rollout is the same, the next ones nearly so
+    torch.testing.assert_close(fast[:3], plain[:3], rtol=1e-3, atol=1e-3)
+    # Both have learnt: the start is a random policy's
+    assert min(plain[-10:].mean(), fast[-10:].mean()) > plain[:3].mean() + 0.1
+    assert fast[-10:].mean() == pytest.approx(plain[-10:].mean().item(), abs=0.08)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_checkpoints_hold_the_same_and_load_either_way(device: str, tmp_path: Path) -> None:
+    runners = {accelerate: make_runner(device, accelerate=accelerate) for accelerate in (False, True)}
+    for runner in runners.values():
+        collect(runner.alg, PointMass(device=device))
+        runner.alg.update()
+        runner.save(str(tmp_path / f"{bpo_of(runner).accelerate}.pt"))
+    plain, fast = (flat(torch.load(tmp_path / f"{name}.pt", weights_only=True)) for name in (False, True))
+    assert plain.keys() == fast.keys()
+    for key, value in plain.items():
+        assert type(fast[key]) is type(value), key
+        if isinstance(value, torch.Tensor):
+            assert (fast[key].shape, fast[key].dtype, fast[key].device) == (value.shape, value.dtype, value.device), key
+        elif not isinstance(value, float):
+            assert fast[key] == value, key
+
+    # From the same checkpoint, both paths continue alike
+    results = []
+    for accelerate in (False, True):
+        runner = make_runner(device, accelerate=accelerate)
+        runner.load(str(tmp_path / "True.pt"))
+        torch.manual_seed(3)
+        collect(runner.alg, PointMass(seed=3, device=device))
+        runner.alg.update()
+        results.append(runner.alg.save()["actor_state_dict"])
+    for key, value in results[0].items():
+        torch.testing.assert_close(results[1][key], value, rtol=1e-4, atol=1e-6)
+
+
+RND = {"weight": 0.1, "num_outputs": 2, "predictor_hidden_dims": [8], "target_hidden_dims": [8]}
+SYMMETRY = {"use_data_augmentation": True, "use_mirror_loss": False, "data_augmentation_func": mirror}
+
+
+@pytest.mark.parametrize(
+    ("model", "hyperparameters", "reason"),
+    [
+        ("lstm", {}, "recurrent networks"),
+        ("cnn", {}, "CNNs"),
+        ("mlp", {"rnd_cfg": RND}, "RND"),
+        ("mlp", {"symmetry_cfg": SYMMETRY}, "symmetry"),
+        ("mlp", {"optimizer": "sgd"}, "an optimizer other than Adam"),
+    ],
+    ids=["recurrent", "cnn", "rnd", "symmetry", "sgd"],
+)
+def test_what_cannot_be_accelerated_says_so_once(
+    model: str, hyperparameters: dict, reason: str, capsys: pytest.CaptureFixture
+) -> None:
+    cfg = runner_cfg(model, **copy.deepcopy(hyperparameters), accelerate=True)
+    if "rnd_cfg" in hyperparameters:
+        cfg["obs_groups"]["rnd_state"] = ["policy"]
+    runner = OnPolicyRunner(PointMass(image=model == "cnn"), cfg)
+    assert not bpo_of(runner).accelerate
+    runner.learn(1)
+    assert capsys.readouterr().out.count(f"accelerate: this run has {reason}, so it takes the plain path.") == 1
+
+
+def test_default_is_on_where_it_is_known_to_help(capsys: pytest.CaptureFixture) -> None:
+    assert bpo_of(make_runner()).accelerate
+    assert not bpo_of(make_runner(accelerate=False)).accelerate
+    assert "plain path" not in capsys.readouterr().out
+
+
+class HostReads(TorchDispatchMode):
+    """Counts operations for whose result the host must wait."""
+
+    NAMES = ("_local_scalar_dense", "is_nonzero", "nonzero", "masked_select", "equal", "unique")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        self.count += any(func.__name__.startswith(name) for name in self.NAMES)
+        return func(*args, **(kwargs or {}))
+
+
+def count_host_reads(function: Callable[[], Any]) -> int:
+    with HostReads() as reads:
+        function()
+    return reads.count
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(options) or "default")
+def test_no_mini_batch_makes_the_host_wait(options: dict) -> None:
+    """The number of reads per update does not depend on the number of mini-batches; CUDA's twin is the next test."""
+    counts = []
+    for num_learning_epochs in (2, 6):
+        bpo = bpo_of(make_runner(**options, accelerate=True, num_learning_epochs=num_learning_epochs))
+        collect(bpo, PointMass())
+        counts.append(count_host_reads(bpo.update))
+    assert counts[0] == counts[1] <= 1
+    # The count does see reads: the plain path has one per mini-batch, to adapt the learning rate
+    if "schedule" not in options:
+        bpo = bpo_of(make_runner(**options, accelerate=False, num_learning_epochs=6))
+        collect(bpo, PointMass())
+        assert count_host_reads(bpo.update) >= 6 * 2
+
+
+@needs_cuda
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(options) or "default")
+def test_no_mini_batch_makes_the_host_wait_for_cuda(options: dict) -> None:
+    bpo = bpo_of(make_runner("cuda:0", **options, accelerate=True, num_learning_epochs=6))
+    env = PointMass(device="cuda:0")
+    for _ in range(2):  # warm up and capture
+        collect(bpo, env)
+        bpo.update()
+    collect(bpo, env)
+    assert bpo._graphs is not None
+    train, refresh = bpo._graphs
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for indices in bpo.storage.mini_batch_indices(2, 6):
+            train(indices)
+        bpo._evaluate_last_values()
+        refresh()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@needs_cuda
+def test_a_graph_has_the_effect_of_its_function_once_per_call() -> None:
+    total = torch.zeros((), device="cuda:0")
+    graph = CudaGraph(lambda x: total.add_(x) * 2.0, torch.zeros((), device="cuda:0"))
+    outputs = [graph(torch.tensor(float(i), device="cuda:0")).item() for i in range(8)]
+    assert outputs == [0.0, 2.0, 6.0, 12.0, 20.0, 30.0, 42.0, 56.0]  # twice the sums of 0 ... i
+    assert total.item() == 28.0
