@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import platform
 import statistics
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def describe(device: str) -> dict[str, str | int]:
@@ -33,6 +36,29 @@ def synchronize(device: str) -> None:
     """Wait until a device has done all work that it was given."""
     if device != "cpu":
         torch.cuda.synchronize(device)
+
+
+class HostReads(TorchDispatchMode):
+    """Counts operations for whose result the host must wait; on CUDA each one is a synchronisation."""
+
+    NAMES = ("_local_scalar_dense", "is_nonzero", "nonzero", "masked_select", "equal", "unique")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        self.count += any(func.__name__.startswith(name) for name in self.NAMES)
+        return func(*args, **(kwargs or {}))
+
+
+def count_host_reads(function: Callable[[], Any]) -> int:
+    """Return how often the host reads a value from the device while a function runs."""
+    with HostReads() as reads:
+        function()
+    return reads.count
 
 
 def quartiles(seconds: list[float]) -> tuple[float, float, float]:

@@ -4,7 +4,8 @@
 """Time of an update of BPO against rsl_rl's PPO: same networks, batch and epochs, alternating in one process.
 
     ./isaaclab.sh -p benchmarks/update_time.py --preset cpu
-    ./isaaclab.sh -p benchmarks/update_time.py --preset gpu --num_envs 256 1024 4096 16384
+    ./isaaclab.sh -p benchmarks/update_time.py --preset gpu
+    ./isaaclab.sh -p benchmarks/update_time.py --preset gpu_sweep
 
 Writes JSON and a plot to benchmarks/results. No simulator runs: observations and rewards are random, with G1's sizes.
 """
@@ -16,27 +17,36 @@ import contextlib
 import io
 import json
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
-import machine
 import torch
 from rsl_rl.algorithms import PPO
 from tensordict import TensorDict
 
+import machine
 from isaaclab_bpo.algorithms import BPO
 
 NUM_OBS, NUM_ACTIONS, HIDDEN_DIMS, NUM_STEPS = 310, 37, [512, 256, 128], 24  # Isaac-Velocity-Rough-G1
-PRESETS = {"cpu": ("cpu", [256]), "gpu": ("cuda:0", [4096])}
+NUM_MINI_BATCHES, NUM_EPOCHS = 4, 5
+PRESETS = {"cpu": ("cpu", [256]), "gpu": ("cuda:0", [4096]), "gpu_sweep": ("cuda:0", [256, 1024, 4096, 16384])}
+MEDIANS: dict[str, dict[str, Any]] = {
+    "median critic": {"median": "critic"},
+    "shared trunk": {"median": "critic", "median_head": "shared"},
+    "batch median": {"median": "batch"},
+    "value as median": {"median": "value"},
+}
 VARIANTS: dict[str, dict[str, Any]] = {
     "PPO": {"class_name": "PPO"},
-    "BPO, median critic": {"median": "critic"},
-    "BPO, batch median": {"median": "batch"},
-    "BPO, value as median": {"median": "value"},
+    **{f"BPO, {name}": median | {"accelerate": False} for name, median in MEDIANS.items()},
+    **{f"BPO, {name}, accelerated": median | {"accelerate": True} for name, median in MEDIANS.items()},
+    "BPO, median critic, accelerated, 10 epochs": {"accelerate": True, "num_learning_epochs": 10},
 }
+COMPILED = {"BPO, median critic, compiled": {"accelerate": True, "torch_compile_mode": "default"}}
 
 
 @dataclass
@@ -46,23 +56,27 @@ class Measurement:
     variant: str
     num_envs: int
     num_learning_epochs: int
-    update_s: list[float]
-    collect_s: list[float]
-    bytes_per_transition: float
-    peak_memory_mib: float | None
+    update_s: list[float] = field(default_factory=list)
+    collect_s: list[float] = field(default_factory=list)
+    shares: dict[str, float] = field(default_factory=dict)
+    host_reads_per_mini_batch: float = 0.0
+    bytes_per_transition: float = 0.0
+    peak_memory_mib: float | None = None
 
     @property
     def epoch_s(self) -> list[float]:
         return [seconds / self.num_learning_epochs for seconds in self.update_s]
 
 
-def make_algorithm(variant: str, num_envs: int, num_learning_epochs: int, device: str) -> PPO:
+def make_algorithm(variant: str, num_envs: int, device: str) -> PPO:
     """Build an algorithm through the road that rsl_rl's runner takes."""
     network = {"class_name": "MLPModel", "hidden_dims": HIDDEN_DIMS, "activation": "elu"}
     gaussian = {"class_name": "GaussianDistribution", "init_std": 1.0}
-    algorithm = {"class_name": "isaaclab_bpo.algorithms:BPO", "entropy_coef": 0.0} | VARIANTS[variant]
+    settings = {"num_learning_epochs": NUM_EPOCHS, "num_mini_batches": NUM_MINI_BATCHES, "entropy_coef": 0.0}
+    algorithm = {"class_name": "isaaclab_bpo.algorithms:BPO"} | settings | (VARIANTS | COMPILED)[variant]
     cfg = {
-        "algorithm": algorithm | {"num_learning_epochs": num_learning_epochs, "num_mini_batches": 4},
+        "torch_compile_mode": algorithm.pop("torch_compile_mode", None),
+        "algorithm": algorithm,
         "actor": network | {"distribution_cfg": gaussian},
         "critic": network,
         "obs_groups": {"actor": ["policy"], "critic": ["policy"]},
@@ -75,21 +89,24 @@ def make_algorithm(variant: str, num_envs: int, num_learning_epochs: int, device
         return (PPO if variant == "PPO" else BPO).construct_algorithm(obs, env, cfg, device)
 
 
-def collect(alg: PPO, num_envs: int, device: str) -> None:
-    """Fill the storage with a random rollout, through the calls that the runner makes."""
+def make_rollout(num_envs: int, device: str) -> list[tuple[TensorDict, torch.Tensor, torch.Tensor, dict]]:
+    """Return random observations, rewards, dones and extras of each step."""
+    steps = []
+    for _ in range(NUM_STEPS):
+        obs = TensorDict({"policy": torch.randn(num_envs, NUM_OBS, device=device)}, batch_size=[num_envs])
+        dones = (torch.rand(num_envs, device=device) < 0.02).long()
+        extras = {"time_outs": (dones * (torch.rand(num_envs, device=device) < 0.5)).float()}
+        steps.append((obs, torch.randn(num_envs, device=device), dones, extras))
+    return steps
 
-    def observe() -> TensorDict:
-        return TensorDict({"policy": torch.randn(num_envs, NUM_OBS, device=device)}, batch_size=[num_envs])
 
+def collect(alg: PPO, rollout: list[tuple[TensorDict, torch.Tensor, torch.Tensor, dict]]) -> None:
+    """Fill the storage, through the calls that the runner makes."""
     with torch.inference_mode():
-        obs = observe()
-        for _ in range(NUM_STEPS):
+        for obs, rewards, dones, extras in rollout:
             alg.act(obs)
-            obs = observe()
-            dones = (torch.rand(num_envs, device=device) < 0.02).long()
-            extras = {"time_outs": (dones * (torch.rand(num_envs, device=device) < 0.5)).float()}
-            alg.process_env_step(obs, torch.randn(num_envs, device=device), dones, extras)
-        alg.compute_returns(obs)
+            alg.process_env_step(obs, rewards, dones, extras)
+        alg.compute_returns(rollout[0][0])
 
 
 @contextlib.contextmanager
@@ -102,6 +119,62 @@ def timer(device: str, seconds: list[float]) -> Iterator[None]:
     seconds.append(time.perf_counter() - start)
 
 
+class Phases:
+    """Splits the time of an update into phases, waiting for the device whenever one ends."""
+
+    REST = "losses, clipping, bookkeeping"
+
+    def __init__(self, device: str) -> None:
+        self.seconds: dict[str, float] = {}
+        self._device, self._phase, self._start = device, self.REST, time.perf_counter()
+
+    def switch(self, phase: str) -> None:
+        machine.synchronize(self._device)
+        now = time.perf_counter()
+        self.seconds[self._phase] = self.seconds.get(self._phase, 0.0) + now - self._start
+        self._phase, self._start = phase, now
+
+    def timed(self, phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            outer = self._phase
+            self.switch("targets" if outer == "targets" else phase)  # their forward passes count as targets
+            result = function(*args, **kwargs)
+            self.switch(outer)
+            return result
+
+        return run
+
+
+def shares_of_time(alg: PPO, device: str) -> dict[str, float]:
+    """Return which part of an update each phase takes; with CUDA graphs, a mini-batch is one phase."""
+    phases = Phases(device)
+    with contextlib.ExitStack() as stack:
+
+        def time_calls(phase: str, owner: Any, *names: str) -> None:
+            for name in names:
+                timed = phases.timed(phase, getattr(owner, name))
+                stack.enter_context(patch.object(owner, name, timed))
+
+        graphs = getattr(alg, "_graphs", None)
+        if graphs is not None:
+            replays = (phases.timed("mini-batches", graphs[0]), phases.timed("targets", graphs[1]))
+            stack.enter_context(patch.object(alg, "_graphs", replays))
+        else:
+            time_calls("forward", alg.actor, "forward")
+            time_calls("forward", alg.critic, "forward")
+            time_calls("backward", torch.Tensor, "backward")
+            time_calls("optimizer", alg.optimizer, "step")
+        if isinstance(alg, BPO):
+            time_calls("forward", alg, "_evaluate_critics")
+            time_calls("targets", alg, "_evaluate_last_values", "_refresh_targets")
+        phases.switch(Phases.REST)
+        phases.seconds.clear()
+        alg.update()
+        phases.switch(Phases.REST)
+    total = sum(phases.seconds.values())
+    return {phase: seconds / total for phase, seconds in sorted(phases.seconds.items())}
+
+
 def bytes_per_transition(alg: PPO, num_envs: int) -> float:
     """Return the size of the rollout storage divided by its number of transitions."""
     st = alg.storage
@@ -110,61 +183,81 @@ def bytes_per_transition(alg: PPO, num_envs: int) -> float:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors) / (num_envs * NUM_STEPS)
 
 
-def measure(num_envs: int, num_learning_epochs: int, rounds: int, device: str) -> list[Measurement]:
+def measure(num_envs: int, rounds: int, device: str) -> list[Measurement]:
     """Measure all variants, one after the other in each round, so that a slower minute meets all of them."""
-    algorithms = {name: make_algorithm(name, num_envs, num_learning_epochs, device) for name in VARIANTS}
-    measurements = {name: Measurement(name, num_envs, num_learning_epochs, [], [], 0.0, None) for name in algorithms}
-    for round_ in range(rounds + 1):
+    variants = VARIANTS | (COMPILED if device != "cpu" else {})
+    algorithms = {name: make_algorithm(name, num_envs, device) for name in variants}
+    results = {name: Measurement(name, num_envs, alg.num_learning_epochs) for name, alg in algorithms.items()}
+    rollout = make_rollout(num_envs, device)
+    # On CUDA several rounds warm up: graphs are captured, and networks compiled
+    for round_ in range(-1 if device == "cpu" else -3, rounds):
         for name, alg in algorithms.items():
-            result = measurements[name]
+            result = results[name]
             if device != "cpu":
                 torch.cuda.reset_peak_memory_stats(device)
-            # The first round warms up
-            with timer(device, result.collect_s if round_ else []):
-                collect(alg, num_envs, device)
-            with timer(device, result.update_s if round_ else []):
+            with timer(device, result.collect_s if round_ >= 0 else []):
+                collect(alg, rollout)
+            with timer(device, result.update_s if round_ >= 0 else []):
                 alg.update()
-            result.bytes_per_transition = bytes_per_transition(alg, num_envs)
             if device != "cpu":
                 result.peak_memory_mib = torch.cuda.max_memory_allocated(device) / 2**20
-    return list(measurements.values())
+    for name, alg in algorithms.items():
+        result = results[name]
+        collect(alg, rollout)
+        result.shares = shares_of_time(alg, device)
+        collect(alg, rollout)
+        reads = machine.count_host_reads(alg.update)
+        result.host_reads_per_mini_batch = reads / (result.num_learning_epochs * NUM_MINI_BATCHES)
+        result.bytes_per_transition = bytes_per_transition(alg, num_envs)
+    return list(results.values())
 
 
 def report(measurements: list[Measurement]) -> None:
-    """Print a table; the ratio is the median of the paired ratios to PPO in the same round."""
-    print(f"{'':24}{'envs':>7}{'update':>12}{'quartiles':>19}{'/ PPO':>8}{'collect / PPO':>15}{'B/transition':>14}")
+    """Print a table; ratios are medians of the ratios to PPO within each round."""
+    print(
+        f"{'':44}{'envs':>6}{'update':>11}{'quartiles':>17}{'/ PPO':>7}{'per epoch':>11}{'collect':>9}"
+        f"{'host reads':>12}{'B/transition':>14}"
+    )
     ppo = {m.num_envs: m for m in measurements if m.variant == "PPO"}
     for m in measurements:
         base = ppo[m.num_envs]
         low, mid, high = machine.quartiles(m.update_s)
-        print(
-            f"{m.variant:24}{m.num_envs:7}{1e3 * mid:10.1f} ms{1e3 * low:9.1f} -{1e3 * high:8.1f}"
-            f"{machine.paired_ratio(m.update_s, base.update_s):8.2f}"
-            f"{machine.paired_ratio(m.collect_s, base.collect_s):15.2f}{m.bytes_per_transition:14.1f}"
+        update, epoch, collecting = (
+            machine.paired_ratio(getattr(m, name), getattr(base, name)) for name in ("update_s", "epoch_s", "collect_s")
         )
+        print(
+            f"{m.variant:44}{m.num_envs:6}{1e3 * mid:8.1f} ms{1e3 * low:8.1f} -{1e3 * high:7.1f}{update:7.2f}"
+            f"{epoch:11.2f}{collecting:9.2f}{m.host_reads_per_mini_batch:12.1f}{m.bytes_per_transition:14.1f}"
+        )
+    print("\nShares of the time of an update:")
+    for m in measurements:
+        shares = ", ".join(f"{phase} {share:.0%}" for phase, share in m.shares.items())
+        print(f"{m.variant:44}{m.num_envs:6}  {shares}")
 
 
 def plot(measurements: list[Measurement], path: Path) -> None:
     """Plot medians with quartiles against the number of environments, or as bars if there is one number."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7.0, 4.0), layout="constrained")
     sizes = sorted({m.num_envs for m in measurements})
-    for i, name in enumerate(VARIANTS):
+    names = list(dict.fromkeys(m.variant for m in measurements))
+    figure, axes = plt.subplots(figsize=(8.0, 0.35 * len(names) + 1.2), layout="constrained")
+    for i, name in enumerate(names):
         quartiles = [machine.quartiles(m.epoch_s) for m in measurements if m.variant == name]
         low, mid, high = (1e3 * torch.tensor(column) for column in zip(*quartiles, strict=True))
         errors = torch.stack([mid - low, high - mid])
         if len(sizes) == 1:
-            axes.barh(i, mid, xerr=errors, color="#d95f02" if name == "PPO" else "#1b6ca8")
+            color = "#d95f02" if name == "PPO" else "#1b6ca8" if "accelerated" in name else "#9db8d2"
+            axes.barh(i, mid, xerr=errors, color=color)
         else:
             axes.errorbar(sizes, mid, errors, marker="o", label=name)
     if len(sizes) == 1:
-        axes.set_yticks(range(len(VARIANTS)), list(VARIANTS))
+        axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
         axes.set(xlabel="ms per epoch (median, quartiles)", title=f"{sizes[0]} environments x {NUM_STEPS} steps")
     else:
         axes.set(xscale="log", yscale="log", xlabel="environments", ylabel="ms per epoch (median, quartiles)")
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.savefig(path, dpi=130)
 
 
@@ -172,23 +265,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--preset", choices=PRESETS, default="gpu" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--num_envs", type=int, nargs="+", help="Environments; several for a sweep.")
-    parser.add_argument("--num_learning_epochs", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=1, help="Threads of torch on the CPU.")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
     args = parser.parse_args()
     device, num_envs = PRESETS[args.preset]
+    if device != "cpu" and not torch.cuda.is_available():
+        parser.error(f"--preset {args.preset} needs a CUDA device and this machine has none: use --preset cpu")
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True  # as Isaac Lab trains
 
     measurements = []
     for n in args.num_envs or num_envs:
-        measurements += measure(n, args.num_learning_epochs, args.rounds, device)
+        measurements += measure(n, args.rounds, device)
     report(measurements)
 
-    results = Path(__file__).parent / "results"
-    results.mkdir(exist_ok=True)
-    path = results / f"update_time_{args.preset}.json"
-    record = {"machine": machine.describe(device), "arguments": vars(args), "seed": 0}
+    args.output.mkdir(parents=True, exist_ok=True)
+    path = args.output / f"update_time_{args.preset}.json"
+    record = {"machine": machine.describe(device), "arguments": vars(args) | {"output": None}, "seed": 0}
     record["measurements"] = [asdict(m) for m in measurements]
     path.write_text(json.dumps(record, indent=1) + "\n")
     plot(measurements, path.with_suffix(".png"))

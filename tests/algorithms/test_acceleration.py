@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,10 @@ import pytest
 import torch
 from rsl_rl.algorithms import PPO
 from rsl_rl.runners import OnPolicyRunner
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from isaaclab_bpo.algorithms import BPO
 from isaaclab_bpo.algorithms.cuda_graph import CudaGraph
+from machine import count_host_reads
 from point_mass import PointMass, mirror, runner_cfg
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -175,28 +174,6 @@ def test_default_is_on_where_it_is_known_to_help(capsys: pytest.CaptureFixture) 
     assert bpo_of(make_runner()).accelerate
     assert not bpo_of(make_runner(accelerate=False)).accelerate
     assert "plain path" not in capsys.readouterr().out
-
-
-class HostReads(TorchDispatchMode):
-    """Counts operations for whose result the host must wait."""
-
-    NAMES = ("_local_scalar_dense", "is_nonzero", "nonzero", "masked_select", "equal", "unique")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        self.count += any(func.__name__.startswith(name) for name in self.NAMES)
-        return func(*args, **(kwargs or {}))
-
-
-def count_host_reads(function: Callable[[], Any]) -> int:
-    with HostReads() as reads:
-        function()
-    return reads.count
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(options) or "default")

@@ -60,6 +60,9 @@ class RslRlBpoAlgorithmCfg(RslRlPpoAlgorithmCfg):
     accelerate: bool | None = None
     """Whether to take the faster path, the same up to rounding; None takes it where it is known to help (the CPU)."""
 
+    max_consecutive_skips: int = 100
+    """Training stops when as many mini-batches in a row had to be skipped, because something was not finite."""
+
     # PPO
 
     num_learning_epochs: int = 5
@@ -84,6 +87,9 @@ class RslRlBpoRunnerCfg(RslRlOnPolicyRunnerCfg):
 
     algorithm: RslRlBpoAlgorithmCfg = RslRlBpoAlgorithmCfg()  # type: ignore[assignment]
     """The algorithm configuration."""
+
+    check_for_nan: bool = False
+    """Whether rsl_rl's runner ends the run at the first NaN of the environment; BPO itself leaves such samples out."""
 
     def __post_init__(self) -> None:
         if not torch.cuda.is_available():

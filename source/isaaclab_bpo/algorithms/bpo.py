@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from importlib.metadata import version
 from itertools import islice
 from typing import Any, Literal
@@ -21,10 +22,14 @@ from rsl_rl.utils import compile_model, resolve_callable, resolve_obs_groups, un
 from tensordict import TensorDict
 
 from isaaclab_bpo import brrl
-from isaaclab_bpo.storage import BpoRolloutStorage
+from isaaclab_bpo.storage import BpoRolloutStorage, is_sound
 
 from .cuda_graph import CudaGraph
+from .health import ObservationGuard, TrainingDivergedError, observation_terms
 from .hyperparameters import hyperparameter_problems, ratio_bounds
+
+MAX_LOG_RATIO = 20.0
+"""Bound of |log ρ|, far outside any ratio bounds, so that neither ρ nor its logarithm becomes infinite."""
 
 # rsl_rl updates the observation normalizers once per update since 5.5, before that at every environment step.
 _NORMALIZES_IN_UPDATE = tuple(map(int, version("rsl-rl-lib").split(".")[:2])) >= (5, 5)
@@ -73,6 +78,8 @@ class BPO(PPO):
         use_mixed_precision: bool = False,
         learning_rate: float = 0.001,
         accelerate: bool | None = None,
+        max_consecutive_skips: int = 100,
+        observation_terms: Mapping[str, list[tuple[str, int]]] | None = None,
         **ppo_kwargs: Any,
     ) -> None:
         """Initialize the algorithm with models, storage and optimization settings.
@@ -105,6 +112,9 @@ class BPO(PPO):
                 per rollout, learning rate and statistics stay on the device, the optimizer is fused, and on CUDA the
                 update of a mini-batch is replayed as a CUDA graph. None takes it where it is known to help, on the CPU.
                 Recurrent networks, CNNs, RND, symmetry, several GPUs, and optimizers other than Adam do without it.
+            max_consecutive_skips: Training stops when as many mini-batches in a row had to be skipped, because a
+                gradient was not finite or no transition of the rollout was valid.
+            observation_terms: For each observation group, names and sizes of its terms, to name them in errors.
             **ppo_kwargs: Every other argument of :class:`rsl_rl.algorithms.PPO`.
 
         Raises:
@@ -130,6 +140,7 @@ class BPO(PPO):
                 "tv_coef": tv_coef,
                 "use_mixed_precision": use_mixed_precision,
                 "accelerate": accelerate,
+                "max_consecutive_skips": max_consecutive_skips,
                 **ppo_kwargs,
             }
         )
@@ -164,6 +175,10 @@ class BPO(PPO):
                 {"params": [p for p in median_critic.parameters() if id(p) not in known], "lr": learning_rate}
             )
 
+        self.max_consecutive_skips = max_consecutive_skips
+        self._guard = ObservationGuard(observation_terms)
+        self._consecutive_skips = torch.zeros((), device=self.device)
+        self._log: dict[str, Any] = {}
         self._last_values = torch.zeros(storage.num_envs, 1, device=self.device)
         self._graphs: tuple[CudaGraph[dict[str, torch.Tensor]], CudaGraph[None]] | None = None
         self.accelerate = self._can_accelerate(accelerate)
@@ -211,6 +226,7 @@ class BPO(PPO):
         Returns:
             Actions, shape (num_envs, num_actions).
         """
+        obs, self.transition.valid = self._guard(obs)
         if not self.accelerate:
             # μ is not needed before the update; only a recurrent median critic must see every step to carry its state
             median_critic = self._separate_median_critic()
@@ -238,6 +254,10 @@ class BPO(PPO):
             dones: 1 where the episode ended, shape (num_envs,).
             extras: Extra information; "time_outs" (num_envs,) marks episodes that ended by time-out.
         """
+        if self.rnd or not _NORMALIZES_IN_UPDATE:  # else these observations are not looked at before the next step
+            obs, _ = self._guard(obs)
+        # What rsl_rl logs of this step; update() adds to it
+        self._log = extras.get("episode", extras.setdefault("log", {}))  # type: ignore[arg-type, assignment]
         self.transition.time_outs = extras.get("time_outs")
         super().process_env_step(obs, rewards, dones, extras)
         median_critic = self._separate_median_critic()
@@ -252,7 +272,7 @@ class BPO(PPO):
         Args:
             obs: Observations after the last step, batch size (num_envs,).
         """
-        self._last_obs = obs
+        self._last_obs, _ = self._guard(obs)
         if self.accelerate:
             self._evaluate_values()
             self.storage.bootstrap_time_outs(self.gamma)
@@ -266,7 +286,10 @@ class BPO(PPO):
             Means over all mini-batches: the losses of PPO ("value", "surrogate", "entropy", "rnd", "symmetry"),
             "median" (the median critic's loss) and, to watch the ratio constraint and the median, "ratio_deviation"
             (mean |ρ - 1|), "ratio_outside" (fraction of ρ outside the bounds), "above_median" (fraction of Ã > 0),
-            "median_deviation" (mean |Q̂ - μ|) and "kl".
+            "median_deviation" (mean |Q̂ - μ|) and "kl". Mini-batches that had to be skipped do not count.
+
+        Raises:
+            TrainingDivergedError: If ``max_consecutive_skips`` mini-batches in a row had to be skipped.
         """
         st, num_mini_batches = self.storage, self.num_mini_batches
         train, refresh, make_batches = self._update_mini_batch, self._refresh_targets, st.mini_batch_generator
@@ -295,8 +318,41 @@ class BPO(PPO):
         st.clear()
         if self.accelerate:
             self.learning_rate = self._device_learning_rate.item()
+        return self._report(names, torch.stack(history))
+
+    def _report(self, names: list[str], history: torch.Tensor) -> dict[str, float]:
+        """Log what was skipped, stop if it was too much, and return the means of the mini-batches' statistics.
+
+        Args:
+            names: Names of the statistics; the last one is whether the mini-batch was used.
+            history: The statistics, shape (mini-batches, len(names)).
+        """
+        used = history[:, -1:] > 0.0
+        means = torch.where(used, history, 0.0).sum(dim=0) / used.sum().clamp(min=1)
+        counts = torch.stack([(~used).sum(), (~self.storage.valid).sum(), self._consecutive_skips])
         # One transfer for all statistics of all mini-batches
-        return dict(zip(names, torch.stack(history).mean(dim=0).tolist(), strict=True))
+        *values, _, skipped, invalid, consecutive_skips = torch.cat([means, counts]).tolist()
+        self._log |= {"Health/skipped_mini_batches": skipped, "Health/invalid_transitions": invalid}
+        if consecutive_skips >= self.max_consecutive_skips:
+            raise TrainingDivergedError(
+                f"Training stopped: {consecutive_skips:.0f} mini-batches in a row could not be used, because of NaN, "
+                f"infinite or absurdly large values of {' and '.join(self._unsound_sources())}. The networks are those "
+                f"of the last mini-batch that was used."
+            )
+        self._guard.clear()
+        return dict(zip(names, values, strict=False))
+
+    def _unsound_sources(self) -> list[str]:
+        """Return what was not finite in the last update, most original source first."""
+        st = self.storage
+        sources = self._guard.sources()
+        if not is_sound(st.rewards).all():
+            sources.append("the reward")
+        if not sources:
+            sources = [
+                f"the gradient of the {name}" for name, norm in self._gradient_norms.items() if not norm.isfinite()
+            ]
+        return sources or ["the values"]
 
     def _update_mini_batch(self, batch: RolloutStorage.Batch) -> dict[str, torch.Tensor]:
         """Take one optimizer step and return the statistics of the mini-batch, scalars on the device."""
@@ -325,11 +381,11 @@ class BPO(PPO):
             entropy = self.actor.output_entropy[:original_batch_size].mean()
             with torch.no_grad():
                 kl = self.actor.get_kl_divergence(batch.old_distribution_params, distribution_params).mean()  # type: ignore
-            self._adapt_learning_rate(kl)
 
             # Policy
             returns: torch.Tensor = batch.returns  # type: ignore[assignment]
-            ratio = torch.exp(actions_log_prob - batch.old_actions_log_prob.squeeze(-1))  # type: ignore[union-attr]
+            log_ratio = actions_log_prob - batch.old_actions_log_prob.squeeze(-1)  # type: ignore[union-attr]
+            ratio = torch.exp(log_ratio.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO))
             policy_loss = self.policy_loss(
                 ratio,
                 returns.squeeze(-1),
@@ -362,7 +418,7 @@ class BPO(PPO):
                 if self.symmetry.use_mirror_loss:
                     loss = loss + self.symmetry.mirror_loss_coeff * symmetry_loss
 
-        self._step(loss, rnd_loss)
+        used = self._step(loss, rnd_loss, kl)
 
         with torch.no_grad():
             median_advantages = returns - medians
@@ -378,6 +434,7 @@ class BPO(PPO):
                 "above_median": (median_advantages > 0.0).float().mean(),
                 "median_deviation": median_advantages.abs().mean(),
                 "kl": kl,
+                "used": used,
             }
             return {name: metric.detach().float() for name, metric in metrics.items() if metric is not None}
 
@@ -423,8 +480,12 @@ class BPO(PPO):
         for param_group in self.optimizer.param_groups:
             param_group["lr"] = self.learning_rate
 
-    def _step(self, loss: torch.Tensor, rnd_loss: torch.Tensor | None) -> None:
-        """Backpropagate, reduce and clip the gradients, and take one step of each optimizer."""
+    def _step(self, loss: torch.Tensor, rnd_loss: torch.Tensor | None, kl: torch.Tensor) -> torch.Tensor:
+        """Backpropagate, reduce and clip the gradients, and take one step of each optimizer if all is finite.
+
+        Returns:
+            Whether the step was taken, a scalar on the device.
+        """
         self.optimizer.zero_grad()
         loss.backward()
         if self.rnd:
@@ -432,11 +493,32 @@ class BPO(PPO):
             rnd_loss.backward()  # type: ignore[union-attr]
         if self.is_multi_gpu:
             self.reduce_parameters()
-        for parameters in self._parameters().values():
-            nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
-        self.optimizer.step()
+        self._gradient_norms = {
+            name: nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
+            for name, parameters in self._parameters().items()
+        }
+        norms = list(self._gradient_norms.values())
         if self.rnd:
-            self.rnd.optimizer.step()
+            norms.append(nn.utils.get_total_norm([p.grad for p in self.rnd.predictor.parameters()]))  # type: ignore
+        # Of several ranks, one with a valid transition is enough; their gradients are the same by now
+        has_valid = self.storage.valid.any().float()
+        if self.is_multi_gpu:
+            torch.distributed.all_reduce(has_valid, op=torch.distributed.ReduceOp.MAX)
+        used = torch.stack(norms).isfinite().all() & (has_valid > 0.0)
+        self._consecutive_skips.add_(1.0).mul_(~used)
+        self._adapt_learning_rate(kl)
+        if self.accelerate:
+            self.optimizer.found_inf = (~used).float()  # the fused step leaves everything as it is where this is 1
+            self.optimizer.step()
+        elif used:
+            self.optimizer.step()
+            if self.rnd:
+                self.rnd.optimizer.step()
+        # Below its range the std would be clamped without a gradient that could lead it back
+        std = getattr(self._raw_actor.distribution, "std_param", None)
+        if std is not None:
+            std.data.clamp_(*self._raw_actor.distribution.std_range)  # type: ignore[union-attr]
+        return used
 
     @torch.no_grad()
     def _refresh_targets(self) -> None:
@@ -461,7 +543,7 @@ class BPO(PPO):
     def _evaluate_last_values(self) -> None:
         """Evaluate the current V on the observations after the last step."""
         hidden_state = self.critic.get_hidden_state()
-        self._last_values.copy_(self.critic(self._last_obs))
+        self._last_values.copy_(self.critic(self._last_obs)).nan_to_num_(0.0, 0.0, 0.0)
         # The bootstrap must not advance the critic's state
         self.critic.reset(hidden_state=hidden_state)
 
@@ -690,6 +772,7 @@ class BPO(PPO):
             print(f"Median Critic Model: {median_critic}")
 
         storage = BpoRolloutStorage("rl", env.num_envs, cfg["num_steps_per_env"], obs, [env.num_actions], device)
-        alg = alg_class(actor, critic, storage, median_critic, device=device, **alg_cfg, multi_gpu_cfg=cfg["multi_gpu"])
+        alg_cfg |= {"observation_terms": observation_terms(env), "multi_gpu_cfg": cfg["multi_gpu"]}
+        alg = alg_class(actor, critic, storage, median_critic, device=device, **alg_cfg)
         alg.compile(cfg.get("torch_compile_mode"))
         return alg

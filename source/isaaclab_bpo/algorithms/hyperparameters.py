@@ -56,6 +56,7 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "online_advantage": _BOOLEAN,
     "refresh_targets": _BOOLEAN,
     "accelerate": _optional(_BOOLEAN),
+    "max_consecutive_skips": _integer(1),
     "ratio_lower": _optional(_number(0.0, 1.0, open_high=True)),
     "ratio_upper": _optional(_number(1.0, open_low=True)),
     # PPO

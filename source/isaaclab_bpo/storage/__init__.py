@@ -3,6 +3,6 @@
 
 """The rollout storage of BPO."""
 
-from .rollout_storage import BpoRolloutStorage
+from .rollout_storage import BpoRolloutStorage, is_sound
 
-__all__ = ["BpoRolloutStorage"]
+__all__ = ["BpoRolloutStorage", "is_sound"]

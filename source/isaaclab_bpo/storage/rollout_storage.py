@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
+from typing import Any
 
 import torch
 from rsl_rl.modules import HiddenState
 from rsl_rl.storage import RolloutStorage
 
 from isaaclab_bpo import brrl
+
+LIMIT = 1e15
+"""Largest sound magnitude of observations, rewards and values: above it, squares and their sums overflow in float32."""
+
+
+def is_sound(tensor: torch.Tensor) -> torch.Tensor:
+    """Return where a tensor is finite and at most :data:`LIMIT` in magnitude."""
+    return tensor.abs() <= LIMIT  # false for NaN
 
 
 class BpoRolloutStorage(RolloutStorage):
@@ -31,15 +40,31 @@ class BpoRolloutStorage(RolloutStorage):
             """Hidden state of the median critic before the step; None unless it is recurrent."""
             self.time_outs: torch.Tensor | None = None
             """1 where the episode ended by time-out, shape (num_envs,); None if the environment does not tell."""
+            self.valid: torch.Tensor | None = None
+            """Whether the observations were sound, shape (num_envs,); None if they were not looked at."""
 
     advantage_median: torch.Tensor
     """Median (or other quantile) of the advantages A of the rollout, if asked for: a scalar in units of return."""
+
+    valid: torch.Tensor
+    """Whether nothing about a transition is NaN, infinite or absurdly large, shape (T, num_envs, 1)."""
 
     time_outs: torch.Tensor | None = None
     """1 where the episode ended by time-out, shape (T, num_envs, 1); None if the environment does not tell."""
 
     saved_hidden_state_m: list[torch.Tensor] | None = None
     """Hidden states of a recurrent median critic, each (T, num_layers, num_envs, hidden_dim)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Allocate the buffers.
+
+        Args:
+            *args: Arguments of :class:`rsl_rl.storage.RolloutStorage`.
+            **kwargs: Keyword arguments of it.
+        """
+        super().__init__(*args, **kwargs)
+        self.advantage_median = torch.zeros((), device=self.device)
+        self.valid = torch.ones_like(self.dones, dtype=torch.bool)
 
     def add_transition(self, transition: RolloutStorage.Transition) -> None:
         """Add one transition at the current step.
@@ -60,6 +85,8 @@ class BpoRolloutStorage(RolloutStorage):
             if self.time_outs is None:
                 self.time_outs = torch.zeros_like(self.dones)
             self.time_outs[self.step].copy_(time_outs.view(-1, 1))
+        valid = getattr(transition, "valid", None)
+        self.valid[self.step] = True if valid is None else valid.view(-1, 1)
         super().add_transition(transition)
 
     @torch.no_grad()
@@ -91,8 +118,14 @@ class BpoRolloutStorage(RolloutStorage):
                 :attr:`isaaclab_bpo.brrl.RatioBounds.level`; None if it is not needed.
             normalize: Whether to store the advantages shifted and scaled to mean 0 and standard deviation 1.
         """
+        sound_values = is_sound(self.values)
+        self.valid &= is_sound(self.rewards) & sound_values
+        self.values.copy_(torch.where(sound_values, self.values, 0.0))
+        # A transition that is not valid teaches nothing: the one before it ends with V, and its own advantage is 0
+        rewards = torch.where(self.valid, self.rewards, self.values)
+        dones = torch.where(self.valid, self.dones, 1)
         with brrl.unchecked_values():  # a look at values would make the host wait for the device
-            advantages = brrl.generalized_advantages(self.rewards, self.values, last_values, self.dones, gamma, lam)
+            advantages = brrl.generalized_advantages(rewards, self.values, last_values, dones, gamma, lam)
         self.returns.copy_(advantages + self.values)
         advantages = self.returns - self.values
         if level is not None:
@@ -100,10 +133,10 @@ class BpoRolloutStorage(RolloutStorage):
             ordered = advantages.flatten().sort().values
             position = level * (len(ordered) - 1)
             below, above = ordered[math.floor(position)], ordered[math.ceil(position)]
-            self.advantage_median = torch.lerp(below, above, position % 1.0)
+            self.advantage_median.copy_(torch.lerp(below, above, position % 1.0))
         if normalize:
             advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-        self.advantages.copy_(advantages)
+        self.advantages.copy_(advantages * self.valid)
 
     def mini_batch(self, indices: torch.Tensor) -> RolloutStorage.Batch:
         """Return a mini-batch of single transitions.
