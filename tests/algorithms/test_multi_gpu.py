@@ -5,68 +5,149 @@
 
 from __future__ import annotations
 
-import copy
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from tensordict import TensorDict
 
 from isaaclab_bpo.algorithms import BPO
+from isaaclab_bpo.algorithms.health import RankLostError
 from point_mass import PointMass, runner_cfg
 
-WORLD_SIZE = 2
+NUM_ENVS, NUM_STEPS, NUM_UPDATES = 16, 12, 2
 
 
-def train(rank: int | None, env_seed: int, model_seed: int) -> dict:
-    """Take two updates, alone or as a rank of the default process group, and return what is saved."""
-    torch.manual_seed(model_seed)
-    env = PointMass(seed=env_seed)
-    cfg = runner_cfg(num_mini_batches=1, num_learning_epochs=4)
-    cfg["multi_gpu"] = None if rank is None else {"global_rank": rank, "local_rank": 0, "world_size": WORLD_SIZE}
+def make_bpo(num_envs: int, rank: int | None, world_size: int, hyperparameters: dict[str, Any]) -> BPO:
+    # Other initial parameters on each rank, so that the broadcast is seen to work
+    torch.manual_seed(rank or 0)
+    cfg = runner_cfg(num_learning_epochs=4, **hyperparameters)
+    for network in ("actor", "critic"):
+        cfg[network]["obs_normalization"] = True
+    cfg["multi_gpu"] = None if rank is None else {"global_rank": rank, "local_rank": 0, "world_size": world_size}
+    env = PointMass(num_envs)
     bpo = BPO.construct_algorithm(env.get_observations(), env, cfg, "cpu")
     if rank is not None:
         bpo.broadcast_parameters()
-    torch.manual_seed(env_seed)  # same or different actions, as the environments are
-    obs = env.get_observations()
-    for _ in range(2):
-        with torch.inference_mode():
-            for _ in range(12):
-                obs, rewards, dones, extras = env.step(bpo.act(obs))
-                bpo.process_env_step(obs, rewards, dones, extras)
-            bpo.compute_returns(obs)
-        bpo.update()
-    return copy.deepcopy(bpo.save()) | {"learning_rate": bpo.learning_rate}
+    return bpo
 
 
-def work(rank: int, folder: str, same_data: bool) -> None:
+def make_data() -> list[dict[str, torch.Tensor]]:
+    """Return random data of every step of all environments, a few of them not finite."""
+    generator = torch.Generator().manual_seed(5)
+    steps = []
+    for _ in range(NUM_UPDATES * NUM_STEPS + 1):
+        rewards = torch.randn(NUM_ENVS, generator=generator)
+        rewards[torch.rand(NUM_ENVS, generator=generator) < 0.05] = torch.nan
+        steps.append(
+            {
+                "obs": torch.randn(NUM_ENVS, 4, generator=generator),
+                "noise": torch.randn(NUM_ENVS, 2, generator=generator),
+                "rewards": rewards,
+                "dones": (torch.rand(NUM_ENVS, generator=generator) < 0.1).long(),
+                "time_outs": (torch.rand(NUM_ENVS, generator=generator) < 0.5).float(),
+            }
+        )
+    return steps
+
+
+def train(rank: int | None, world_size: int, hyperparameters: dict[str, Any]) -> dict[str, Any]:
+    """Take two updates on the rank's share of the environments, and return what came out."""
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=WORLD_SIZE)
-    # Other initial parameters on each rank, so that the broadcast is seen to work
-    saved = train(rank, env_seed=0 if same_data else rank, model_seed=rank)
-    torch.save(saved, f"{folder}/{rank}.pt")
+    share = slice(None) if rank is None else slice(rank * NUM_ENVS // world_size, (rank + 1) * NUM_ENVS // world_size)
+    bpo = make_bpo(NUM_ENVS if rank is None else NUM_ENVS // world_size, rank, world_size, hyperparameters)
+    steps = [{name: value[share] for name, value in step.items()} for step in make_data()]
+    num_envs = len(steps[0]["obs"])
+    metrics: dict[str, float] = {}
+    log: dict[str, Any] = {}
+    for update in range(NUM_UPDATES):
+        rollout = steps[update * NUM_STEPS : (update + 1) * NUM_STEPS + 1]
+        with torch.inference_mode():
+            for step in rollout[:-1]:
+                bpo.act(TensorDict({"policy": step["obs"]}, batch_size=[num_envs]))
+                # The action's noise belongs to the environment, wherever that is
+                distribution = bpo.actor.distribution
+                assert distribution is not None
+                bpo.transition.actions = distribution.mean + distribution.std * step["noise"]
+                bpo.transition.actions_log_prob = bpo.actor.get_output_log_prob(bpo.transition.actions)
+                extras = {"time_outs": step["time_outs"] * step["dones"], "log": log}
+                next_obs = TensorDict({"policy": step["obs"]}, batch_size=[num_envs])
+                bpo.process_env_step(next_obs, step["rewards"], step["dones"], extras)  # type: ignore[arg-type]
+            bpo.compute_returns(TensorDict({"policy": rollout[-1]["obs"]}, batch_size=[num_envs]))
+        metrics = bpo.update()
+    return bpo.save() | {"learning_rate": bpo.learning_rate, "metrics": metrics, "log": log}
+
+
+def work(rank: int, folder: str, world_size: int, hyperparameters: dict[str, Any]) -> None:
+    init = f"file://{folder}/rendezvous"
+    dist.init_process_group("gloo", init_method=init, rank=rank, world_size=world_size)
+    torch.save(train(rank, world_size, hyperparameters), f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
 
-def run_ranks(folder: Path, same_data: bool) -> list[dict]:
-    mp.spawn(work, args=(str(folder), same_data), nprocs=WORLD_SIZE)  # type: ignore[attr-defined]
-    return [torch.load(folder / f"{rank}.pt") for rank in range(WORLD_SIZE)]
+@pytest.mark.parametrize(
+    ("world_size", "hyperparameters"),
+    [
+        (2, {}),
+        (2, {"normalize_advantage_per_mini_batch": True, "online_advantage": False, "median_head": "shared"}),
+        (4, {"median": "batch", "online_advantage": False}),
+    ],
+    ids=["2-critic", "2-shared-per_mini_batch", "4-batch"],
+)
+def test_ranks_with_a_share_each_equal_one_with_all(
+    world_size: int, hyperparameters: dict[str, Any], tmp_path: Path
+) -> None:
+    # One mini-batch per epoch: the ranks' mini-batches together are that of a single process
+    hyperparameters = hyperparameters | {"num_mini_batches": 1, "accelerate": False}
+    args = (str(tmp_path), world_size, hyperparameters)
+    mp.spawn(work, args=args, nprocs=world_size)  # type: ignore[attr-defined]
+    ranks = [torch.load(tmp_path / f"{rank}.pt") for rank in range(world_size)]
+    alone = train(None, 1, hyperparameters)
+    for rank in ranks:
+        assert rank["learning_rate"] == alone["learning_rate"]
+        assert rank["log"] == alone["log"]  # health counts are those of all ranks
+        assert rank["metrics"] == pytest.approx(alone["metrics"], rel=1e-4, abs=1e-6)
+    assert alone["log"]["Health/invalid_transitions"] > 0
+    for name in (name for name in alone if name.endswith("_state_dict") and name != "optimizer_state_dict"):
+        for key, value in alone[name].items():
+            for rank in ranks:
+                assert torch.equal(rank[name][key], ranks[0][name][key]), f"{name} {key}: ranks differ"
+            torch.testing.assert_close(ranks[0][name][key], value, rtol=1e-5, atol=1e-6, msg=f"{name} {key}")
 
 
-def assert_same_networks(a: dict, b: dict, rtol: float = 0.0, atol: float = 0.0) -> None:
-    for name in ("actor_state_dict", "critic_state_dict", "median_critic_state_dict"):
-        for key, value in a[name].items():
-            torch.testing.assert_close(b[name][key], value, rtol=rtol, atol=atol, msg=f"{name} {key}")
-    assert a["learning_rate"] == b["learning_rate"]
+def work_until_a_rank_is_killed(rank: int, folder: str, world_size: int) -> None:
+    torch.set_num_threads(1)
+    init = f"file://{folder}/rendezvous"
+    dist.init_process_group("gloo", init_method=init, rank=rank, world_size=world_size)
+    bpo, env = make_bpo(NUM_ENVS, rank, world_size, {}), PointMass()
+    obs = env.get_observations()
+    for iteration in range(1000):
+        with torch.inference_mode():
+            for _ in range(NUM_STEPS):
+                obs, rewards, dones, extras = env.step(bpo.act(obs))
+                bpo.process_env_step(obs, rewards, dones, extras)
+            bpo.compute_returns(obs)
+        if iteration == 3 and rank == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            bpo.update()
+        except RankLostError as error:
+            Path(folder, f"{rank}.txt").write_text(str(error))
+            os._exit(3)  # the group cannot be left in order any more
 
 
-def test_ranks_with_different_data_stay_one_model(tmp_path: Path) -> None:
-    ranks = run_ranks(tmp_path, same_data=False)
-    assert_same_networks(ranks[0], ranks[1])
-
-
-def test_ranks_with_the_same_data_equal_a_single_process(tmp_path: Path) -> None:
-    ranks = run_ranks(tmp_path, same_data=True)
-    alone = train(None, env_seed=0, model_seed=0)
-    assert_same_networks(ranks[0], ranks[1])
-    assert_same_networks(alone, ranks[0], rtol=1e-5, atol=1e-6)
+def test_a_killed_rank_ends_the_others_with_a_clear_message(tmp_path: Path) -> None:
+    context = mp.get_context("spawn")
+    args = (str(tmp_path), 2)
+    processes = [context.Process(target=work_until_a_rank_is_killed, args=(rank, *args)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=300)
+    assert [process.exitcode for process in processes] == [3, -signal.SIGKILL]
+    assert "Rank 0 of 2 ends because another rank has" in (tmp_path / "0.txt").read_text()

@@ -22,10 +22,10 @@ from rsl_rl.utils import compile_model, resolve_callable, resolve_obs_groups, un
 from tensordict import TensorDict
 
 from isaaclab_bpo import brrl
-from isaaclab_bpo.storage import BpoRolloutStorage, is_sound
+from isaaclab_bpo.storage import BpoRolloutStorage, is_sound, standardize
 
 from .cuda_graph import CudaGraph
-from .health import ObservationGuard, TrainingDivergedError, observation_terms
+from .health import ObservationGuard, RankLostError, TrainingDivergedError, observation_terms
 from .hyperparameters import hyperparameter_problems, ratio_bounds
 
 MAX_LOG_RATIO = 20.0
@@ -290,7 +290,20 @@ class BPO(PPO):
 
         Raises:
             TrainingDivergedError: If ``max_consecutive_skips`` mini-batches in a row had to be skipped.
+            RankLostError: If another rank has ended.
         """
+        try:
+            return self._run_epochs()
+        except RuntimeError as error:
+            if self.is_multi_gpu and (isinstance(error, torch.distributed.DistError) or "peer" in str(error)):
+                raise RankLostError(
+                    f"Rank {self.gpu_global_rank} of {self.gpu_world_size} ends because another rank has: look for the "
+                    "first error in the output of the others."
+                ) from error
+            raise
+
+    def _run_epochs(self) -> dict[str, float]:
+        """Run the optimization epochs; see :meth:`update`."""
         st, num_mini_batches = self.storage, self.num_mini_batches
         train, refresh, make_batches = self._update_mini_batch, self._refresh_targets, st.mini_batch_generator
         if self.actor.is_recurrent or self.critic.is_recurrent:
@@ -329,10 +342,15 @@ class BPO(PPO):
         """
         used = history[:, -1:] > 0.0
         means = torch.where(used, history, 0.0).sum(dim=0) / used.sum().clamp(min=1)
-        counts = torch.stack([(~used).sum(), (~self.storage.valid).sum(), self._consecutive_skips])
+        invalid = (~self.storage.valid).sum().float()
+        if self.is_multi_gpu:
+            torch.distributed.all_reduce(means)
+            means /= self.gpu_world_size
+            torch.distributed.all_reduce(invalid)
+        counts = torch.stack([(~used).sum(), invalid, self._consecutive_skips])
         # One transfer for all statistics of all mini-batches
-        *values, _, skipped, invalid, consecutive_skips = torch.cat([means, counts]).tolist()
-        self._log |= {"Health/skipped_mini_batches": skipped, "Health/invalid_transitions": invalid}
+        *values, _, skipped, num_invalid, consecutive_skips = torch.cat([means, counts]).tolist()
+        self._log |= {"Health/skipped_mini_batches": skipped, "Health/invalid_transitions": num_invalid}
         if consecutive_skips >= self.max_consecutive_skips:
             raise TrainingDivergedError(
                 f"Training stopped: {consecutive_skips:.0f} mini-batches in a row could not be used, because of NaN, "
@@ -359,7 +377,7 @@ class BPO(PPO):
         original_batch_size = batch.observations.batch_size[0]  # type: ignore[union-attr]
         if self.normalize_advantage_per_mini_batch:
             advantages: torch.Tensor = batch.advantages  # type: ignore[assignment]
-            batch.advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+            batch.advantages = standardize(advantages, self.is_multi_gpu)
         if self.symmetry:
             self.symmetry.augment_batch(batch, original_batch_size)
 
@@ -551,7 +569,7 @@ class BPO(PPO):
         """Compute λ-returns and advantages from the rewards and values of the rollout."""
         level = self.bounds.level if self.median == "batch" else None
         normalize = not self.normalize_advantage_per_mini_batch
-        self.storage.compute_targets(self._last_values, self.gamma, self.lam, level, normalize)
+        self.storage.compute_targets(self._last_values, self.gamma, self.lam, level, normalize, self.is_multi_gpu)
 
     def _update_normalizers(self) -> None:
         """Update the observation normalizers with the rollout."""

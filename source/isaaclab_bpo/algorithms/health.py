@@ -18,6 +18,10 @@ class TrainingDivergedError(RuntimeError):
     """Nothing could be learnt for too long. The networks are those of the last mini-batch that was used."""
 
 
+class RankLostError(RuntimeError):
+    """Another process of a multi-GPU run has ended, so this one cannot go on."""
+
+
 class ObservationGuard:
     """Blanks the observations of environments that have unsound ones, and remembers which ones these were."""
 

@@ -3,6 +3,6 @@
 
 """The rollout storage of BPO."""
 
-from .rollout_storage import BpoRolloutStorage, is_sound
+from .rollout_storage import BpoRolloutStorage, is_sound, standardize
 
-__all__ = ["BpoRolloutStorage", "is_sound"]
+__all__ = ["BpoRolloutStorage", "is_sound", "standardize"]

@@ -24,6 +24,36 @@ def is_sound(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.abs() <= LIMIT  # false for NaN
 
 
+def standardize(tensor: torch.Tensor, distributed: bool = False) -> torch.Tensor:
+    """Shift and scale a tensor to mean 0 and standard deviation 1, as rsl_rl does with advantages.
+
+    Args:
+        tensor: The tensor.
+        distributed: Whether mean and standard deviation are those of the tensors of all ranks, which are equally large.
+    """
+    if not distributed:
+        return (tensor - tensor.mean()) / (tensor.std() + 1e-8)
+    count = tensor.numel() * torch.distributed.get_world_size()
+    mean = tensor.sum()
+    torch.distributed.all_reduce(mean)
+    deviations = tensor - mean / count
+    variance = deviations.square().sum() / (count - 1)
+    torch.distributed.all_reduce(variance)
+    return deviations / (variance.sqrt() + 1e-8)
+
+
+def _quantile(tensor: torch.Tensor, level: float, distributed: bool) -> torch.Tensor:
+    """Return a quantile of the values of a tensor, or of the equally large ones of all ranks."""
+    if distributed:
+        tensors = [torch.empty_like(tensor) for _ in range(torch.distributed.get_world_size())]
+        torch.distributed.all_gather(tensors, tensor)
+        tensor = torch.cat(tensors)
+    # Not torch.quantile, which refuses more than 2^24 values
+    ordered = tensor.flatten().sort().values
+    position = level * (len(ordered) - 1)
+    return torch.lerp(ordered[math.floor(position)], ordered[math.ceil(position)], position % 1.0)
+
+
 class BpoRolloutStorage(RolloutStorage):
     """rsl_rl's rollout storage, plus λ-returns, advantages and their median, all computed on its device.
 
@@ -103,7 +133,13 @@ class BpoRolloutStorage(RolloutStorage):
 
     @torch.no_grad()
     def compute_targets(
-        self, last_values: torch.Tensor, gamma: float, lam: float, level: float | None = None, normalize: bool = True
+        self,
+        last_values: torch.Tensor,
+        gamma: float,
+        lam: float,
+        level: float | None = None,
+        normalize: bool = True,
+        distributed: bool = False,
     ) -> None:
         """Compute λ-returns and advantages, and the median of the advantages, from the stored rewards and values.
 
@@ -117,6 +153,7 @@ class BpoRolloutStorage(RolloutStorage):
             level: Level of the quantile that :attr:`advantage_median` is to hold, 1/2 for the median, see
                 :attr:`isaaclab_bpo.brrl.RatioBounds.level`; None if it is not needed.
             normalize: Whether to store the advantages shifted and scaled to mean 0 and standard deviation 1.
+            distributed: Whether median, mean and standard deviation of A are those over the rollouts of all ranks.
         """
         sound_values = is_sound(self.values)
         self.valid &= is_sound(self.rewards) & sound_values
@@ -129,13 +166,9 @@ class BpoRolloutStorage(RolloutStorage):
         self.returns.copy_(advantages + self.values)
         advantages = self.returns - self.values
         if level is not None:
-            # Not torch.quantile, which refuses more than 2^24 values
-            ordered = advantages.flatten().sort().values
-            position = level * (len(ordered) - 1)
-            below, above = ordered[math.floor(position)], ordered[math.ceil(position)]
-            self.advantage_median.copy_(torch.lerp(below, above, position % 1.0))
+            self.advantage_median.copy_(_quantile(advantages, level, distributed))
         if normalize:
-            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+            advantages = standardize(advantages, distributed)
         self.advantages.copy_(advantages * self.valid)
 
     def mini_batch(self, indices: torch.Tensor) -> RolloutStorage.Batch:
