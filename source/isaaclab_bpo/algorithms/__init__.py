@@ -4,6 +4,7 @@
 """Bounded Policy Optimization for rsl_rl."""
 
 from .bpo import BPO
+from .configuration import configuration_problems
 from .hyperparameters import hyperparameter_problems
 
-__all__ = ["BPO", "hyperparameter_problems"]
+__all__ = ["BPO", "configuration_problems", "hyperparameter_problems"]

@@ -23,6 +23,7 @@ from tensordict import TensorDict
 from isaaclab_bpo import brrl
 from isaaclab_bpo.storage import BpoRolloutStorage
 
+from .configuration import check_configuration
 from .hyperparameters import hyperparameter_problems, ratio_bounds
 
 # rsl_rl updates the observation normalizers once per update since 5.5, before that at every environment step.
@@ -499,7 +500,11 @@ class BPO(PPO):
 
         Returns:
             The algorithm.
+
+        Raises:
+            ValueError: If anything in the configuration is invalid; names all problems.
         """
+        check_configuration(cfg, env.num_envs, obs.keys())
         alg_cfg, actor_cfg, critic_cfg = (copy.deepcopy(cfg[name]) for name in ("algorithm", "actor", "critic"))
         alg_class = resolve_callable(alg_cfg.pop("class_name"))
 
