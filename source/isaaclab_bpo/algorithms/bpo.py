@@ -23,6 +23,7 @@ from tensordict import TensorDict
 from isaaclab_bpo import brrl
 from isaaclab_bpo.storage import BpoRolloutStorage
 
+from .checkpoint import check_checkpoint, fit_optimizer_state, restore_training_state, training_state
 from .configuration import check_configuration
 from .hyperparameters import hyperparameter_problems, ratio_bounds
 
@@ -418,8 +419,8 @@ class BPO(PPO):
             self.median_critic.eval()
 
     def save(self) -> dict:
-        """Return a dict of all models for saving."""
-        saved_dict = super().save()
+        """Return a dict of all models, and of the state of the process, for saving."""
+        saved_dict = {**super().save(), **training_state(self)}
         if self._raw_median_critic is not None:
             saved_dict["median_critic_state_dict"] = self._raw_median_critic.state_dict()
         return saved_dict
@@ -436,14 +437,17 @@ class BPO(PPO):
 
         Returns:
             Whether the iteration should be loaded, too.
+
+        Raises:
+            CheckpointError: If the checkpoint does not fit; nothing of it is loaded then.
         """
-        load_optimizer = load_cfg is None or bool(load_cfg.get("optimizer"))
-        if load_optimizer:
-            adapted = self._adapt_optimizer_state(loaded_dict["optimizer_state_dict"])
-            loaded_dict = {**loaded_dict, "optimizer_state_dict": adapted}
+        check_checkpoint(self, loaded_dict, load_cfg, strict)
+        if load_cfg is None or load_cfg.get("optimizer"):
+            optimizer_state = fit_optimizer_state(self.optimizer, loaded_dict["optimizer_state_dict"])
+            loaded_dict = {**loaded_dict, "optimizer_state_dict": optimizer_state}
         load_iteration = super().load(loaded_dict, load_cfg, strict)
-        if load_optimizer:
-            self.learning_rate = self.optimizer.param_groups[0]["lr"]
+        if load_cfg is None or load_cfg.get("rnd"):
+            restore_training_state(self, loaded_dict)
 
         if self._raw_median_critic is not None and (load_cfg is None or load_cfg.get("critic")):
             state = loaded_dict.get("median_critic_state_dict")
@@ -452,14 +456,6 @@ class BPO(PPO):
                 state = loaded_dict["critic_state_dict"]
             self._raw_median_critic.load_state_dict(state, strict=strict)
         return load_iteration
-
-    def _adapt_optimizer_state(self, state: dict) -> dict:
-        """Fit a loaded optimizer state to ours, whose second group, if any, is the median critic's."""
-        own = self.optimizer.state_dict()
-        groups = state["param_groups"][: len(own["param_groups"])]
-        groups += [{**group, "lr": groups[0]["lr"]} for group in own["param_groups"][len(groups) :]]
-        params = {i for group in groups for i in group["params"]}
-        return {**state, "state": {i: s for i, s in state["state"].items() if i in params}, "param_groups": groups}
 
     def compile(self, mode: str | None = None) -> None:
         """Compile all networks with ``torch.compile``.
