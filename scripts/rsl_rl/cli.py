@@ -27,10 +27,10 @@ NUM_ENVS_WITHOUT_CUDA: dict[Action, int] = {"train": 64, "play": 4}
 """Environments that a laptop simulates at a usable speed."""
 
 
-def fail(program: str, error: UserError) -> NoReturn:
-    """Print ``error`` to stderr and leave with exit code 2."""
-    print(f"{program}: error: {error}", file=sys.stderr)
-    raise SystemExit(2)
+def fail(program: str, error: Exception, code: int = 2) -> NoReturn:
+    """Print ``error`` to stderr and leave with the exit code ``code``."""
+    print(f"{program}: error: {error}", file=sys.stderr, flush=True)
+    raise SystemExit(code)
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Command:
     """A checked command line for Isaac Lab and what was found out on the way."""
 
     argv: list[str]
-    """Arguments for ``run_train_cli`` or ``run_play_cli``."""
+    """Arguments of Isaac Lab's ``train`` or ``play``."""
     args: argparse.Namespace
     """The arguments as Isaac Lab parses them."""
     checkpoint: Path | None = None
@@ -79,15 +79,18 @@ def translate(action: Action, argv: list[str]) -> Command:
     load_external_tasks()
     import isaaclab_tasks  # noqa: F401  # registers Isaac Lab's tasks
 
-    import isaaclab_bpo.tasks  # noqa: F401  # ours, also where the package is on the path without being installed
+    from isaaclab_rl.entrypoints.backends.cli_args_rsl_rl import register_external_tasks
 
-    args, overrides = _parse(action, passed_on)
+    from isaaclab_bpo.tasks import register  # ours, also where the package is on the path without being installed
+
+    left = register_external_tasks(passed_on)
+    if left is not None:  # a callback registered tasks, and took arguments of its own
+        passed_on = [token for token in passed_on if not _is_override(token) or token in left]
+        register()
+
+    args, overrides = parse(action, passed_on)
     command = Command(argv=["--rl_library", "rsl_rl", *passed_on], args=args)
     args.agent = _agent(own.algo, args.agent)
-    if args.external_callback is not None:  # the callback registers the task: there is nothing to check before it ran
-        command.argv += ["--agent", args.agent]
-        return command
-
     args.task = _task(action, args.task, args.agent)
     command.argv += ["--task", args.task, "--agent", args.agent]
     _check_numbers(args)
@@ -139,7 +142,12 @@ def _add_own_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--rl_library", choices=("rsl_rl",), help="Implied.")
 
 
-def _parse(action: Action, argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+def _is_override(token: str) -> bool:
+    """Whether an argument is an override of a configuration, in Hydra's language."""
+    return "=" in token and not token.startswith("-")
+
+
+def parse(action: Action, argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """Parse ``argv`` with the arguments of Isaac Lab's own command; ours are listed in its help.
 
     Returns:
@@ -162,7 +170,7 @@ def _parse(action: Action, argv: list[str]) -> tuple[argparse.Namespace, list[st
     add_rsl_rl_args(parser)
     add_launcher_args(parser)
     args, rest = setup_preset_cli(parser, argv)
-    return args, [token for token in rest if "=" in token and not token.startswith("-")]
+    return args, [token for token in rest if _is_override(token)]
 
 
 def _agent(algo: str | None, agent: str | None) -> str:

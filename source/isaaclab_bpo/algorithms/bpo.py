@@ -498,7 +498,7 @@ class BPO(PPO):
             The algorithm.
 
         Raises:
-            ValueError: If anything in the configuration is invalid; names all problems.
+            ConfigurationError: If anything in the configuration is invalid; names all problems.
         """
         check_configuration(cfg, env.num_envs, obs.keys())
         alg_cfg, actor_cfg, critic_cfg = (copy.deepcopy(cfg[name]) for name in ("algorithm", "actor", "critic"))

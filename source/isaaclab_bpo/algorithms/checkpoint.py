@@ -127,8 +127,13 @@ def check_content(checkpoint: Any) -> None:
             raise CheckpointError(f"it has no {name}: {hint} which neither can continue")
     if "random_states" in checkpoint:
         _check_random_states(checkpoint["random_states"])
-    for name in ("iter", "rnd_update_counter"):
-        value = checkpoint.get(name, 0)
+    for name in ("cfg", "run"):
+        if not isinstance(checkpoint.get(name, {}), dict):
+            raise CheckpointError(f"its {name} is a {type(checkpoint[name]).__name__} and not a dictionary")
+    run = checkpoint.get("run", {"asked": 0, "end": 0})
+    counts = {"iter": checkpoint.get("iter", 0), "rnd_update_counter": checkpoint.get("rnd_update_counter", 0)}
+    counts |= {f"run.{name}": run.get(name) for name in ("asked", "end")}
+    for name, value in counts.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise CheckpointError(f"its {name} is {value!r}, which is not an integer >= 0")
     average = checkpoint.get("rnd_average_reward")
@@ -267,6 +272,9 @@ def _check_random_states(states: Any) -> None:
         random.Random().setstate(states["python"])
         np.random.RandomState().set_state(states["numpy"])
         torch.Generator().set_state(states["torch"].cpu())
+        cuda = states.get("cuda", torch.zeros(16, dtype=torch.uint8))
+        if cuda.dtype != torch.uint8 or cuda.shape != (16,):  # a CUDA generator's seed and offset
+            raise ValueError
     except Exception:  # whatever a damaged state provokes
         raise CheckpointError("its random_states are damaged") from None
 

@@ -148,6 +148,10 @@ def configuration_problems(
     return problems + _joint_problems(cfg, algorithm, num_envs)
 
 
+class ConfigurationError(ValueError):
+    """A configuration is invalid; the message names all problems."""
+
+
 def check_configuration(cfg: Mapping[str, Any], num_envs: int, observations: Iterable[str]) -> None:
     """Refuse a configuration for an environment, see :func:`configuration_problems`.
 
@@ -157,11 +161,11 @@ def check_configuration(cfg: Mapping[str, Any], num_envs: int, observations: Ite
         observations: Names of the environment's observation groups.
 
     Raises:
-        ValueError: If anything is wrong with it; names all problems.
+        ConfigurationError: If anything is wrong with it.
     """
     problems = configuration_problems(cfg, num_envs, observations)
     if problems:
-        raise ValueError(" ".join(problems))
+        raise ConfigurationError(" ".join(problems))
 
 
 def is_recurrent(cfg: Mapping[str, Any]) -> bool:
