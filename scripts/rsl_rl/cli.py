@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from checkpoint import choose_engine, find_checkpoint
+from checkpoint import check_widths, choose_engine, find_checkpoint
 from configuration import Action, UserError, check_configuration, load_quietly, override, similar
 
 AGENTS = {"bpo": "rsl_rl_bpo_cfg_entry_point", "ppo": "rsl_rl_cfg_entry_point"}
@@ -78,7 +78,6 @@ def translate(action: Action, argv: list[str]) -> Command:
 
     load_external_tasks()
     import isaaclab_tasks  # noqa: F401  # registers Isaac Lab's tasks
-
     from isaaclab_rl.entrypoints.backends.cli_args_rsl_rl import register_external_tasks
 
     from isaaclab_bpo.tasks import register  # ours, also where the package is on the path without being installed
@@ -107,7 +106,11 @@ def translate(action: Action, argv: list[str]) -> Command:
     if not _cuda() and args.num_envs is None and override(overrides, "env.scene.num_envs") is None:
         args.num_envs = NUM_ENVS_WITHOUT_CUDA[action]
         command.argv += ["--num_envs", str(args.num_envs)]
-    check_configuration(action, args, overrides)
+    agent_cfg = check_configuration(action, args, overrides)
+    if command.checkpoint is not None:
+        check_widths(command.checkpoint, agent_cfg)
+    if action == "train":
+        _check_log_folder(Path("logs", "rsl_rl", args.experiment_name or agent_cfg.experiment_name))
     if not _cuda():
         command.notes.insert(0, _without_cuda(args))
     return command
@@ -214,10 +217,23 @@ def _task(action: Action, name: str | None, agent: str) -> str:
 
 def _check_numbers(args: argparse.Namespace) -> None:
     """Refuse counts that are out of range."""
+    problems = []
     for name, least in {"num_envs": 1, "max_iterations": 0, "video_length": 1, "video_interval": 0}.items():
         value = getattr(args, name, None)
         if value is not None and value < least:
-            raise UserError(f"--{name} {value} is out of range: it must be at least {least}")
+            problems.append(f"--{name} {value} is out of range: it must be at least {least}")
+    if problems:
+        raise UserError("; ".join(problems))
+
+
+def _check_log_folder(folder: Path) -> None:
+    """Refuse a folder in which no run can be saved."""
+    existing = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        reason = "not writable" if existing.is_dir() else "a file"
+        raise UserError(
+            f"runs are saved in {str(folder)!r}, and {str(existing)!r} is {reason}: start in another folder"
+        )
 
 
 ##

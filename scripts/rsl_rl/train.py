@@ -3,8 +3,8 @@
 
 """Train a policy with BPO (or PPO) on an Isaac Lab task.
 
-Exit codes: 0, done; 1, the run could not go on; 2, a mistake in the command line; 75, preempted by SIGTERM or SIGUSR1 and
-saved, so that the same command with ``--checkpoint latest`` finishes the run.
+Exit codes: 0, done; 1, the run could not go on; 2, a mistake in the command line; 75, preempted by SIGTERM or SIGUSR1
+and saved, so that the same command with ``--checkpoint latest`` finishes the run.
 """
 
 from __future__ import annotations

@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from cli import Command, fail, parse
-from configuration import Action, UserError, override
 from isaaclab.app import LoadingScreen, launch_simulation
 from isaaclab.envs import DirectMARLEnvCfg
 from isaaclab.utils import to_dict
@@ -42,6 +40,8 @@ from isaaclab_rl.utils.wandb import (
 from isaaclab_tasks.utils import resolve_task_config
 from rsl_rl.runners import OnPolicyRunner
 
+from cli import Command, fail, parse
+from configuration import Action, UserError
 from isaaclab_bpo.algorithms import CheckpointError, ConfigurationError
 from isaaclab_bpo.runners import DurableRunner, Preemption
 
@@ -53,8 +53,8 @@ def train(command: Command) -> None:
         command: The command.
 
     Raises:
-        SystemExit: If the agent or its checkpoint does not fit the task, the newest state could not be saved, or the run
-            was preempted.
+        SystemExit: If the agent or its checkpoint does not fit the task, the newest state could not be saved, or the
+            run was preempted.
     """
     flags = {"cuda_matmul_allow_tf32": True, "cudnn_allow_tf32": True}
     with (
@@ -91,7 +91,9 @@ def train(command: Command) -> None:
 
         iterations = agent_cfg.max_iterations
         if isinstance(runner, DurableRunner) and (left := runner.iterations_left(iterations)) != iterations:
-            print(f"[isaaclab_bpo] The run of {checkpoint} was cut short: learning the {left} iterations that are left.")
+            print(
+                f"[isaaclab_bpo] The run of {checkpoint} was cut short: learning the {left} iterations that are left."
+            )
             iterations = left
         run.screen.close()
         starting.close()
@@ -124,12 +126,12 @@ def play(command: Command) -> None:
         policy = runner.get_inference_policy(device=str(env.unwrapped.device))
         runner.export_policy_to_jit(str(checkpoint.parent / "exported"))
         runner.export_policy_to_onnx(str(checkpoint.parent / "exported"))
-        env = runner.env
-        obs = env.get_observations()
+        vec_env = runner.env
+        obs = vec_env.get_observations()
 
         def step() -> None:
             nonlocal obs
-            obs, _, dones, _ = env.step(policy(obs))
+            obs, _, dones, _ = vec_env.step(policy(obs))
             policy.reset(dones)
 
         run.screen.close()
@@ -176,9 +178,7 @@ class _Run:
         )
         self.screen.stage("Creating environment")
         is_marl = isinstance(self.env_cfg, DirectMARLEnvCfg)
-        env = common.create_isaaclab_env(
-            self.args.task, self.env_cfg, self.args, convert_marl_to_single_agent=is_marl
-        )
+        env = common.create_isaaclab_env(self.args.task, self.env_cfg, self.args, convert_marl_to_single_agent=is_marl)
         self.cleanup.callback(common.close_env, env)
         return env
 

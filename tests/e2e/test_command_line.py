@@ -73,6 +73,11 @@ def last(argv: list[str], name: str) -> str:
     return argv[len(argv) - argv[::-1].index(name)]
 
 
+LAYERS = {f"mlp.{2 * i}.weight": torch.zeros(width, 1) for i, width in enumerate((512, 256, 128, 12))}
+OPTIMIZER = {"state": {}, "param_groups": [{"lr": 1e-3, "params": []}]}
+CHECKPOINT = {"iter": 7, "actor_state_dict": LAYERS, "critic_state_dict": LAYERS, "optimizer_state_dict": OPTIMIZER}
+
+
 def write_run(cwd: Path, task: str, agent: str, physics: str, created: str = "2026-01-01T00:00:00+00:00") -> Path:
     """Write what a training leaves behind, and return its checkpoint."""
     experiment = "unitree_go1_rough_bpo" if agent == BPO else "unitree_go1_rough"
@@ -83,7 +88,7 @@ def write_run(cwd: Path, task: str, agent: str, physics: str, created: str = "20
     env = {"sim": {"physics": {"class_type": physics}}, "scene": {"robot": {"joint_ordering": None}, "size": (1, 2)}}
     (folder / "params" / "env.yaml").write_text(yaml.dump(env))
     checkpoint = folder / "model_7.pt"
-    torch.save({"iter": 7, "weight": torch.zeros(1000)}, checkpoint)
+    torch.save(CHECKPOINT, checkpoint)
     return checkpoint
 
 

@@ -21,7 +21,7 @@ from isaaclab_bpo.algorithms.configuration import RUNNER_RULES
 from isaaclab_bpo.algorithms.rules import one_of, problems_of
 
 _MAY_BE_MISSING = ("obs_groups", "empirical_normalization", "policy", "stochastic", "init_noise_std")
-"""Fields without a value that rsl_rl does not need: it derives the first, and the others are those of older versions."""
+"""Fields that need no value: rsl_rl derives the first, and the others are those of its older versions."""
 
 
 def check_agent_cfg(
@@ -31,7 +31,7 @@ def check_agent_cfg(
 
     Args:
         agent_cfg: Runner configuration of BPO or PPO, all overrides applied.
-        num_envs: Number of environments, if it is known.
+        num_envs: Number of environments, if it is to train with them.
         observations: Names of the environment's observation groups, if they are known.
 
     Returns:

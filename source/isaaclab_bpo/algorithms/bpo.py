@@ -500,7 +500,7 @@ class BPO(PPO):
         Raises:
             ConfigurationError: If anything in the configuration is invalid; names all problems.
         """
-        check_configuration(cfg, env.num_envs, obs.keys())
+        check_configuration(cfg, observations=list(map(str, obs.keys())))
         alg_cfg, actor_cfg, critic_cfg = (copy.deepcopy(cfg[name]) for name in ("algorithm", "actor", "critic"))
         alg_class = resolve_callable(alg_cfg.pop("class_name"))
 

@@ -63,7 +63,11 @@ def restore_training_state(alg: PPO, checkpoint: Mapping[str, Any]) -> None:
         return
     alg.rnd.update_counter = checkpoint.get("rnd_update_counter", alg.rnd.update_counter)
     average = checkpoint.get("rnd_average_reward")
-    if average is not None and average.shape == (alg.storage.num_envs,) and hasattr(alg.rnd.reward_normalizer, "disc_avg"):
+    if (
+        average is not None
+        and average.shape == (alg.storage.num_envs,)
+        and hasattr(alg.rnd.reward_normalizer, "disc_avg")
+    ):
         alg.rnd.reward_normalizer.disc_avg.avg = average.to(alg.device)  # type: ignore[union-attr]
 
 
@@ -73,7 +77,7 @@ def random_states(device: str) -> dict[str, Any]:
     Args:
         device: The device of the algorithm.
     """
-    name, keys, *rest = np.random.get_state()
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002  # environments draw from the global generator
     states = {"python": random.getstate(), "numpy": (name, keys.tolist(), *rest), "torch": torch.get_rng_state()}
     if torch.device(device).type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(device)
@@ -88,7 +92,7 @@ def restore_random_states(states: Mapping[str, Any], device: str) -> None:
         device: The device of the algorithm.
     """
     random.setstate(states["python"])
-    np.random.set_state(states["numpy"])
+    np.random.set_state(states["numpy"])  # noqa: NPY002
     torch.set_rng_state(states["torch"].cpu())
     if "cuda" in states and torch.device(device).type == "cuda":
         torch.cuda.set_rng_state(states["cuda"].cpu(), device)
@@ -224,7 +228,9 @@ def _check_state_dict(name: str, model: nn.Module, saved: Any, strict: bool) -> 
         )
     for key, value in saved.items():
         if key in own and value.dtype.is_floating_point != own[key].dtype.is_floating_point:
-            raise CheckpointError(f"{key} of the {name.replace('_', ' ')} is of type {value.dtype}, not {own[key].dtype}")
+            raise CheckpointError(
+                f"{key} of the {name.replace('_', ' ')} is of type {value.dtype}, not {own[key].dtype}"
+            )
 
 
 def _likely_cause(own: Mapping[str, torch.Tensor], key: str, there: tuple[int, ...], here: tuple[int, ...]) -> str:
@@ -233,7 +239,7 @@ def _likely_cause(own: Mapping[str, torch.Tensor], key: str, there: tuple[int, .
     inputs = key.startswith(("obs_normalizer.", "state_normalizer.", "rnn.rnn.weight_ih_l0")) or key == layers[0]
     if inputs and there[:1] == here[:1]:
         return "other observations: it comes from another task or another robot"
-    if key.startswith("distribution.") or key in layers[-2:] and there[1:] == here[1:]:
+    if key.startswith("distribution.") or (key in layers[-2:] and there[1:] == here[1:]):
         return "another number of actions: it comes from another robot"
     return "other hidden_dims (or another task): give both runs the same networks"
 
@@ -258,11 +264,12 @@ def _check_optimizer(name: str, optimizer: torch.optim.Optimizer, state: Any) ->
 
 def _are_moments(moments: Mapping[Any, Any], optimizer: torch.optim.Optimizer, param: torch.Tensor) -> bool:
     """Whether an optimizer can go on with the moments that were saved for a parameter."""
-    probe = type(optimizer)([torch.zeros(1, requires_grad=True)], lr=1.0)  # shows what its moments are called
+    probe = type(optimizer)([torch.zeros(1, requires_grad=True)], lr=1.0)  # type: ignore[call-arg]  # shows their names
     probe.param_groups[0]["params"][0].grad = torch.zeros(1)
     probe.step()
     return set(next(iter(probe.state.values()), {})) <= moments.keys() and all(
-        value is None or isinstance(value, torch.Tensor) and value.shape in ((), param.shape) for value in moments.values()
+        value is None or (isinstance(value, torch.Tensor) and value.shape in ((), param.shape))
+        for value in moments.values()
     )
 
 

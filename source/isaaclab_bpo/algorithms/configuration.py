@@ -130,7 +130,7 @@ def configuration_problems(
 
     Args:
         cfg: The configuration, with the keys "actor", "critic" and "algorithm".
-        num_envs: Number of environments, if it is known.
+        num_envs: Number of environments, if it is to train with them.
         observations: Names of the environment's observation groups, if they are known.
 
     Returns:
@@ -152,13 +152,15 @@ class ConfigurationError(ValueError):
     """A configuration is invalid; the message names all problems."""
 
 
-def check_configuration(cfg: Mapping[str, Any], num_envs: int, observations: Iterable[str]) -> None:
-    """Refuse a configuration for an environment, see :func:`configuration_problems`.
+def check_configuration(
+    cfg: Mapping[str, Any], num_envs: int | None = None, observations: Iterable[str] | None = None
+) -> None:
+    """Refuse a configuration with any of :func:`configuration_problems`.
 
     Args:
         cfg: Configuration of rsl_rl's on-policy runner.
-        num_envs: Number of environments.
-        observations: Names of the environment's observation groups.
+        num_envs: Number of environments, if it is to train with them.
+        observations: Names of the environment's observation groups, if they are known.
 
     Raises:
         ConfigurationError: If anything is wrong with it.
@@ -189,7 +191,7 @@ def _section_problems(path: str, value: Any, rules: Mapping[str, Rule], required
 def _logger_problems(cfg: Mapping[str, Any]) -> list[str]:
     logger = cfg.get("logger", "tensorboard")
     known = ("tensorboard", "wandb", "neptune")
-    if logger in known or isinstance(logger, Mapping) and isinstance(logger.get("class_name"), str):
+    if logger in known or (isinstance(logger, Mapping) and isinstance(logger.get("class_name"), str)):
         return []
     return [f"logger={logger!r} is not valid: it must be one of {', '.join(known)}."]
 
@@ -224,7 +226,9 @@ def _model_problems(name: str, model: Any) -> list[str]:
     cnn = model.get("cnn_cfg")
     if cnn is not None:
         per_group = isinstance(cnn, Mapping) and cnn and all(isinstance(value, Mapping) for value in cnn.values())
-        parts = {f"{name}.cnn_cfg.{group}": part for group, part in cnn.items()} if per_group else {f"{name}.cnn_cfg": cnn}
+        parts = (
+            {f"{name}.cnn_cfg.{group}": part for group, part in cnn.items()} if per_group else {f"{name}.cnn_cfg": cnn}
+        )
         for path, part in parts.items():
             problems += _section_problems(path, part, CNN_RULES, ("output_channels", "kernel_size"))
     return problems
@@ -267,7 +271,7 @@ def _joint_problems(cfg: Mapping[str, Any], algorithm: Mapping[str, Any], num_en
         problems.append("algorithm.share_cnn_encoders=True needs CNNModel for actor and critic.")
     batches, steps = algorithm.get("num_mini_batches"), cfg.get("num_steps_per_env")
     is_count = integer(1)[0]
-    if num_envs is None or not is_count(batches) or not is_count(steps):
+    if num_envs is None or batches is None or steps is None or not is_count(batches) or not is_count(steps):
         return problems
     # rsl_rl deals out whole trajectories to recurrent networks, and single samples to all others
     samples, unit = (num_envs, "environments") if recurrent else (num_envs * steps, "samples of a rollout")

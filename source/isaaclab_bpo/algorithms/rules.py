@@ -49,7 +49,9 @@ def integer(low: int, high: int | None = None) -> Rule:
     """Return the rule of an integer from ``low`` to ``high``."""
 
     def valid(value: Any) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and low <= value and (high is None or value <= high)
+        return (
+            isinstance(value, int) and not isinstance(value, bool) and low <= value and (high is None or value <= high)
+        )
 
     return valid, f"an integer >= {low}" if high is None else f"an integer from {low} to {high}"
 
@@ -86,7 +88,9 @@ def interval(low: float) -> Rule:
     is_number, _ = number(low)
 
     def valid(value: Any) -> bool:
-        return isinstance(value, list | tuple) and len(value) == 2 and all(map(is_number, value)) and value[0] < value[1]
+        return (
+            isinstance(value, list | tuple) and len(value) == 2 and all(map(is_number, value)) and value[0] < value[1]
+        )
 
     return valid, f"two finite numbers {'' if math.isinf(low) else f'>= {low:g} '}in ascending order"
 

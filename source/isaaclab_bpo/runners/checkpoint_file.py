@@ -29,7 +29,9 @@ def write(checkpoint: dict[str, Any], path: Path) -> None:
     # Through memory, since torch's own writer, stopped by a full disk, aborts the process
     content = io.BytesIO()
     torch.save(checkpoint, content)
-    temporary = path.with_name(f".{path.name}.tmp")  # in the same folder, hence file system; a killed one is overwritten
+    temporary = path.with_name(
+        f".{path.name}.tmp"
+    )  # in the same folder, hence file system; a killed one is overwritten
     try:
         with temporary.open("wb") as file:
             file.write(content.getbuffer())

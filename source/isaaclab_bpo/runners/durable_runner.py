@@ -22,6 +22,7 @@ from isaaclab_bpo.algorithms.checkpoint import (
     restore_training_state,
     training_state,
 )
+from isaaclab_bpo.algorithms.configuration import check_configuration
 
 from .checkpoint_file import prune, read, write
 from .preemption import PREEMPTED, Preemption
@@ -78,9 +79,11 @@ class DurableRunner(OnPolicyRunner):
             init_at_random_ep_len: Whether to start at random points of the episodes.
 
         Raises:
+            ConfigurationError: If the mini-batches do not fit the environments.
             OSError: If the newest state could not be saved.
             SystemExit: After SIGTERM or SIGUSR1, with the code :data:`~isaaclab_bpo.runners.PREEMPTED`.
         """
+        check_configuration(self.cfg, self.env.num_envs)  # playing may have fewer than mini-batches
         if self._has_learned and num_learning_iterations > 0:
             self.current_learning_iteration += 1
         end = self.current_learning_iteration + num_learning_iterations
@@ -126,14 +129,16 @@ class DurableRunner(OnPolicyRunner):
             if not self._is_learning:
                 raise
             self._failed_save = error
-            print(f"[isaaclab_bpo] {path!r} could not be saved: {error}. Earlier checkpoints are whole.", file=sys.stderr)
+            print(
+                f"[isaaclab_bpo] {path!r} could not be saved: {error}. Earlier checkpoints are whole.", file=sys.stderr
+            )
             return
         self._failed_save = None
         self.logger.save_model(path, self.current_learning_iteration)
 
     def load(
         self, path: str, load_cfg: dict | None = None, strict: bool = True, map_location: str | None = None
-    ) -> dict | None:
+    ) -> dict:
         """Load a checkpoint of BPO or PPO, without running code in it.
 
         Args:
@@ -143,7 +148,7 @@ class DurableRunner(OnPolicyRunner):
             map_location: Device that the tensors are put on; None for that of the runner.
 
         Returns:
-            The plain data that was saved with it.
+            The plain data that was saved with it, None if there was none.
 
         Raises:
             CheckpointError: If it cannot be used; nothing of it is loaded then.
@@ -154,18 +159,16 @@ class DurableRunner(OnPolicyRunner):
         except CheckpointError as error:
             raise CheckpointError(f"{path!r} cannot be loaded: {error}") from None
         # Once more in BPO's own load, for rsl_rl's runner; here for PPO
-        checkpoint["optimizer_state_dict"] = fit_optimizer_state(
-            self.alg.optimizer, checkpoint["optimizer_state_dict"]
-        )
+        checkpoint["optimizer_state_dict"] = fit_optimizer_state(self.alg.optimizer, checkpoint["optimizer_state_dict"])
         if self.alg.load(checkpoint, load_cfg, strict):
-            self.current_learning_iteration = checkpoint["iter"]
+            self.current_learning_iteration = checkpoint.get("iter", 0)
             self._has_learned = True
             self._run = checkpoint.get("run", self._run)
         restore_training_state(self.alg, checkpoint)
         same_seed = checkpoint.get("cfg", self._plain_cfg).get("seed") == self._plain_cfg.get("seed")
         if same_seed and not self.is_distributed:  # another seed, and every rank, must draw other numbers
             self._random_states = checkpoint.get("random_states")
-        return checkpoint.get("infos")
+        return checkpoint.get("infos")  # like rsl_rl's runner, which declares a dict
 
     def _then_end_iteration(self, log: Callable[..., None]) -> Callable[..., None]:
         """Return a function that logs an iteration and, if a signal has come, saves and ends the run."""

@@ -56,4 +56,6 @@ class Preemption:
             sys.exit(PREEMPTED)
         name = signal.Signals(number).name
         # Not print, which the signal may have interrupted
-        os.write(2, f"[isaaclab_bpo] {name}: finishing the iteration, then saving; a second one ends at once.\n".encode())
+        os.write(
+            2, f"[isaaclab_bpo] {name}: finishing the iteration, then saving; a second one ends at once.\n".encode()
+        )
