@@ -236,7 +236,7 @@ def _check_state_dict(name: str, model: nn.Module, saved: Any, strict: bool) -> 
 def _likely_cause(own: Mapping[str, torch.Tensor], key: str, there: tuple[int, ...], here: tuple[int, ...]) -> str:
     """Guess why a parameter has another shape."""
     layers = [name for name in own if name.startswith("mlp.")]
-    inputs = key.startswith(("obs_normalizer.", "state_normalizer.", "rnn.rnn.weight_ih_l0")) or key == layers[0]
+    inputs = key.startswith(("obs_normalizer.", "state_normalizer.", "rnn.rnn.weight_ih_l0")) or key in layers[:1]
     if inputs and there[:1] == here[:1]:
         return "other observations: it comes from another task or another robot"
     if key.startswith("distribution.") or (key in layers[-2:] and there[1:] == here[1:]):
@@ -264,12 +264,17 @@ def _check_optimizer(name: str, optimizer: torch.optim.Optimizer, state: Any) ->
 
 def _are_moments(moments: Mapping[Any, Any], optimizer: torch.optim.Optimizer, param: torch.Tensor) -> bool:
     """Whether an optimizer can go on with the moments that were saved for a parameter."""
-    probe = type(optimizer)([torch.zeros(1, requires_grad=True)], lr=1.0)  # type: ignore[call-arg]  # shows their names
-    probe.param_groups[0]["params"][0].grad = torch.zeros(1)
-    probe.step()
-    return set(next(iter(probe.state.values()), {})) <= moments.keys() and all(
-        value is None or (isinstance(value, torch.Tensor) and value.shape in ((), param.shape))
-        for value in moments.values()
+    # A step with another parameter shows which moments the optimizer has, and which of them are shaped like it
+    probe = torch.zeros(1, requires_grad=True)
+    probe.grad = torch.zeros(1)
+    own = type(optimizer)([probe], lr=1.0)  # type: ignore[call-arg]
+    own.step()
+    return all(
+        isinstance(moments.get(name), torch.Tensor)
+        and moments[name].shape == (param.shape if moment.dim() else ())
+        and moments[name].dtype.is_floating_point
+        for name, moment in own.state[probe].items()
+        if moment is not None
     )
 
 
