@@ -79,6 +79,9 @@ class RslRlBpoRunnerCfg(RslRlOnPolicyRunnerCfg):
     algorithm: RslRlBpoAlgorithmCfg = RslRlBpoAlgorithmCfg()  # type: ignore[assignment]
     """The algorithm configuration."""
 
+    keep_last: int | None = None
+    """How many checkpoints to keep; None keeps all. Under :class:`isaaclab_bpo.runners.DurableRunner`."""
+
     def __post_init__(self) -> None:
         if not torch.cuda.is_available():
             self.device = "cpu"
