@@ -8,7 +8,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
+import json
+import re
+import sys
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,72 +27,93 @@ JOINT_ORDER = {"isaaclab_physx": "physx", "isaaclab_ov": "physx", "isaaclab_newt
 
 def find_checkpoint(action: Action, args: argparse.Namespace, overrides: list[str]) -> Path | None:
     """Return the local checkpoint that ``--checkpoint`` names, or None if there is none to look at."""
-    from isaaclab_tasks.utils import get_checkpoint_path
+    from isaaclab_bpo.algorithms import CheckpointError
 
     name = args.checkpoint or ("latest" if action == "play" else None)
     if name is None or name == "pretrained" or "://" in name or name.startswith("wandb:"):
         return None
     if name in ("latest", "best"):
-        path = _newest(name, args, overrides)
-    elif Path(name).is_dir():
-        try:
-            path = Path(get_checkpoint_path(str(Path(name).parent), Path(name).name, r"model_.*\.pt"))
-        except ValueError:
-            raise UserError(f"--checkpoint {name!r} is a folder without a file model_*.pt") from None
-    else:
-        path = Path(name)
+        return _newest(name, args, overrides)
+    path = Path(name)
+    if path.is_dir():
+        newest_first = _checkpoints(path)
+        if not newest_first:
+            raise UserError(f"--checkpoint {name!r} is a folder without a file model_*.pt")
+        path = newest_first[0]
     if not path.is_file():
         raise UserError(f"--checkpoint {name!r} does not exist: give a file, a run's folder or 'latest'")
-    _check_readable(path)
+    try:
+        _read(path)
+    except CheckpointError as error:
+        raise UserError(f"--checkpoint {error}") from None
     return path
 
 
 def _newest(selector: str, args: argparse.Namespace, overrides: list[str]) -> Path:
-    """Return the checkpoint that ``latest`` or ``best`` selects among the runs of the task, under any of its ids."""
-    import gymnasium as gym
-    from isaaclab_rl.entrypoints.common import resolve_checkpoint_selector
-
+    """Return the newest readable checkpoint of the runs of the task, under any of its ids; warn of those skipped."""
+    from isaaclab_bpo.algorithms import CheckpointError
     from isaaclab_bpo.tasks import canonical_id
 
     experiment = args.experiment_name or override(overrides, "agent.experiment_name")
     if experiment is None:
         experiment = resolve(args, [], play_mode=False)[1].experiment_name
     root = Path("logs", "rsl_rl", experiment).resolve()
-    found = []
-    for task in (key for key in gym.registry if canonical_id(key) == canonical_id(args.task)):
-        with contextlib.suppress(ValueError):  # no run of that id
-            found.append(
-                resolve_checkpoint_selector(
-                    str(root),
-                    selector,
-                    library="rsl_rl",
-                    task=task,
-                    checkpoint_pattern=r"model_.*\.pt",
-                    metadata={"agent": args.agent},
-                )
-            )
-    if not found:
-        raise UserError(
-            f"--checkpoint {selector!r} finds no run of {args.task} with agent {args.agent} in {str(root)!r}: "
-            "train one first, start in the folder that holds its logs/, or name a checkpoint"
-        )
-    return max((Path(path) for path in found), key=lambda path: (path.parent / "run.json").stat().st_mtime)
+    runs = []
+    for file in root.glob("*/run.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # not a run's
+            run = json.loads(file.read_text(encoding="utf-8"))
+            of_task = run["library"] == "rsl_rl" and canonical_id(run["task"]) == canonical_id(args.task)
+            if of_task and run["metadata"]["agent"] == args.agent:
+                runs.append((datetime.fromisoformat(run["created_at"]), file.parent))
+    for _, folder in sorted(runs, reverse=True):
+        for path in _checkpoints(folder):
+            try:
+                _read(path)
+            except CheckpointError as error:
+                print(f"[isaaclab_bpo] --checkpoint {selector} skips one: {error}", file=sys.stderr)
+            else:
+                return path
+    raise UserError(
+        f"--checkpoint {selector!r} finds no run of {args.task} with agent {args.agent} in {str(root)!r} that left a "
+        "whole checkpoint: train one first, start in the folder that holds its logs/, or name a checkpoint"
+    )
 
 
-def _check_readable(path: Path) -> None:
-    """Refuse a file that is not a whole checkpoint of plain data, before rsl_rl unpickles it without restrictions."""
-    import pickle
-    import zipfile
+def _checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints in a run's folder, the one with the most iterations first."""
+    found = {path: re.fullmatch(r"model_(\d+)\.pt", path.name) for path in folder.glob("model_*.pt")}
+    return sorted(found, key=lambda path: int(match[1]) if (match := found[path]) else -1, reverse=True)
 
-    import torch
 
+def _read(path: Path) -> dict[str, Any]:
+    """Return the content of a checkpoint of BPO or PPO; a CheckpointError says why it is none."""
+    from isaaclab_bpo.algorithms.checkpoint import CheckpointError, check_content
+    from isaaclab_bpo.runners import read
+
+    checkpoint = read(path, "cpu")
     try:
-        torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError, KeyError, ValueError):
+        check_content(checkpoint)
+    except CheckpointError as error:
+        raise CheckpointError(f"{str(path)!r} cannot be loaded: {error}") from None
+    return checkpoint
+
+
+def check_widths(path: Path, agent_cfg: Any) -> None:
+    """Refuse a checkpoint whose hidden layers are not as wide as configured; all else shows when the task is there."""
+    checkpoint = _read(path)
+    for name in ("actor", "critic"):
+        configured = getattr(getattr(agent_cfg, name, None), "hidden_dims", None)
+        state = checkpoint[f"{name}_state_dict"]
+        layers = [key for key in state if re.fullmatch(r"mlp\.\d+\.weight", str(key))][:-1]
+        widths = [len(state[key]) for key in layers]
+        if not layers or not isinstance(configured, list) or -1 in configured or widths == configured:
+            continue
+        wrong = next((i for i, pair in enumerate(zip(widths, configured, strict=False)) if pair[0] != pair[1]), 0)
         raise UserError(
-            f"--checkpoint {str(path)!r} is not a whole file of tensors and plain data, as checkpoints are: it was "
-            "cut short while saving, or is something else; name another one"
-        ) from None
+            f"--checkpoint {str(path)!r} cannot be loaded: {layers[wrong]} of the {name} has shape "
+            f"{tuple(state[layers[wrong]].shape)} in it, one of hidden layers {widths}, and agent.{name}.hidden_dims "
+            f"is {configured}: give both runs the same networks"
+        )
 
 
 def choose_engine(args: argparse.Namespace, overrides: list[str], command: Command) -> list[str]:
@@ -138,11 +163,15 @@ def _joint_ordering(env_cfg: Any, run: dict[str, Any], overrides: list[str], com
 
     added = []
     for name, asset in vars(env_cfg.scene).items():
-        if not isinstance(asset, ArticulationCfg) or name not in run["scene"]:
+        if not isinstance(asset, ArticulationCfg) or not isinstance(run["scene"].get(name), dict):
             continue
         for kind in ("joint_ordering", "body_ordering"):
             trained = run["scene"][name].get(kind) or _joint_order(run["sim"]["physics"])
             key = f"env.scene.{name}.{kind}"
+            if trained is not None and not str(trained).isidentifier():  # somebody else's file must not add overrides
+                raise UserError(
+                    f"the run of the checkpoint was trained with {kind}={trained!r}, which is not the name of one"
+                )
             if override(overrides, key) is None and trained not in (None, _joint_order(env_cfg.sim.physics)):
                 added.append(f"{key}={trained}")
     if added:
@@ -161,15 +190,27 @@ def _run_configuration(checkpoint: Path | None) -> dict[str, Any] | None:
     file = checkpoint.parent / "params" / "env.yaml" if checkpoint is not None else None
     if file is None or not file.is_file():
         return None
-    run = yaml.load(file.read_text(encoding="utf-8"), Loader)  # a SafeLoader
-    return run if "scene" in run and "physics" in run.get("sim", {}) else None  # Isaac Lab 2.x stored no engine
+    try:
+        run = yaml.load(file.read_text(encoding="utf-8"), Loader)  # a SafeLoader
+    except (OSError, ValueError, yaml.YAMLError):
+        raise UserError(
+            f"{str(file)!r}, which says how the checkpoint was trained, is damaged: restore or delete it"
+        ) from None
+    try:
+        known = isinstance(run["scene"], dict) and isinstance(run["sim"]["physics"], dict)
+    except (KeyError, TypeError):  # Isaac Lab 2.x stored no engine
+        known = False
+    return run if known else None
 
 
 def _manager(physics: Any) -> tuple[str, ...]:
     """Return the classes of manager and solver of a physics configuration, an object or a mapping read from YAML."""
-    read = Mapping.get if isinstance(physics, Mapping) else getattr
-    solver = read(physics, "solver_cfg", None)
-    return tuple(str(read(cfg, "class_type", None)) for cfg in (physics, solver) if cfg is not None)
+
+    def read(cfg: Any, name: str) -> Any:
+        return cfg.get(name) if isinstance(cfg, Mapping) else getattr(cfg, name, None)
+
+    solver = read(physics, "solver_cfg")
+    return tuple(str(read(cfg, "class_type")) for cfg in (physics, solver) if cfg is not None)
 
 
 def _joint_order(physics: Any) -> str | None:

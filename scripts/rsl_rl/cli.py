@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from checkpoint import choose_engine, find_checkpoint
+from checkpoint import check_widths, choose_engine, find_checkpoint
 from configuration import Action, UserError, check_configuration, load_quietly, override, similar
 
 AGENTS = {"bpo": "rsl_rl_bpo_cfg_entry_point", "ppo": "rsl_rl_cfg_entry_point"}
@@ -27,10 +27,10 @@ NUM_ENVS_WITHOUT_CUDA: dict[Action, int] = {"train": 64, "play": 4}
 """Environments that a laptop simulates at a usable speed."""
 
 
-def fail(program: str, error: UserError) -> NoReturn:
-    """Print ``error`` to stderr and leave with exit code 2."""
-    print(f"{program}: error: {error}", file=sys.stderr)
-    raise SystemExit(2)
+def fail(program: str, error: Exception, code: int = 2) -> NoReturn:
+    """Print ``error`` to stderr and leave with the exit code ``code``."""
+    print(f"{program}: error: {error}", file=sys.stderr, flush=True)
+    raise SystemExit(code)
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Command:
     """A checked command line for Isaac Lab and what was found out on the way."""
 
     argv: list[str]
-    """Arguments for ``run_train_cli`` or ``run_play_cli``."""
+    """Arguments of Isaac Lab's ``train`` or ``play``."""
     args: argparse.Namespace
     """The arguments as Isaac Lab parses them."""
     checkpoint: Path | None = None
@@ -78,16 +78,18 @@ def translate(action: Action, argv: list[str]) -> Command:
 
     load_external_tasks()
     import isaaclab_tasks  # noqa: F401  # registers Isaac Lab's tasks
+    from isaaclab_rl.entrypoints.backends.cli_args_rsl_rl import register_external_tasks
 
-    import isaaclab_bpo.tasks  # noqa: F401  # ours, also where the package is on the path without being installed
+    from isaaclab_bpo.tasks import register  # ours, also where the package is on the path without being installed
 
-    args, overrides = _parse(action, passed_on)
+    left = register_external_tasks(passed_on)
+    if left is not None:  # a callback registered tasks, and took arguments of its own
+        passed_on = [token for token in passed_on if not _is_override(token) or token in left]
+        register()
+
+    args, overrides = parse(action, passed_on)
     command = Command(argv=["--rl_library", "rsl_rl", *passed_on], args=args)
     args.agent = _agent(own.algo, args.agent)
-    if args.external_callback is not None:  # the callback registers the task: there is nothing to check before it ran
-        command.argv += ["--agent", args.agent]
-        return command
-
     args.task = _task(action, args.task, args.agent)
     command.argv += ["--task", args.task, "--agent", args.agent]
     _check_numbers(args)
@@ -104,7 +106,11 @@ def translate(action: Action, argv: list[str]) -> Command:
     if not _cuda() and args.num_envs is None and override(overrides, "env.scene.num_envs") is None:
         args.num_envs = NUM_ENVS_WITHOUT_CUDA[action]
         command.argv += ["--num_envs", str(args.num_envs)]
-    check_configuration(action, args, overrides)
+    agent_cfg = check_configuration(action, args, overrides)
+    if command.checkpoint is not None:
+        check_widths(command.checkpoint, agent_cfg)
+    if action == "train":
+        _check_log_folder(Path("logs", "rsl_rl", args.experiment_name or agent_cfg.experiment_name))
     if not _cuda():
         command.notes.insert(0, _without_cuda(args))
     return command
@@ -139,7 +145,12 @@ def _add_own_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--rl_library", choices=("rsl_rl",), help="Implied.")
 
 
-def _parse(action: Action, argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+def _is_override(token: str) -> bool:
+    """Whether an argument is an override of a configuration, in Hydra's language."""
+    return "=" in token and not token.startswith("-")
+
+
+def parse(action: Action, argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """Parse ``argv`` with the arguments of Isaac Lab's own command; ours are listed in its help.
 
     Returns:
@@ -162,7 +173,7 @@ def _parse(action: Action, argv: list[str]) -> tuple[argparse.Namespace, list[st
     add_rsl_rl_args(parser)
     add_launcher_args(parser)
     args, rest = setup_preset_cli(parser, argv)
-    return args, [token for token in rest if "=" in token and not token.startswith("-")]
+    return args, [token for token in rest if _is_override(token)]
 
 
 def _agent(algo: str | None, agent: str | None) -> str:
@@ -206,10 +217,23 @@ def _task(action: Action, name: str | None, agent: str) -> str:
 
 def _check_numbers(args: argparse.Namespace) -> None:
     """Refuse counts that are out of range."""
+    problems = []
     for name, least in {"num_envs": 1, "max_iterations": 0, "video_length": 1, "video_interval": 0}.items():
         value = getattr(args, name, None)
         if value is not None and value < least:
-            raise UserError(f"--{name} {value} is out of range: it must be at least {least}")
+            problems.append(f"--{name} {value} is out of range: it must be at least {least}")
+    if problems:
+        raise UserError("; ".join(problems))
+
+
+def _check_log_folder(folder: Path) -> None:
+    """Refuse a folder in which no run can be saved."""
+    existing = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        reason = "not writable" if existing.is_dir() else "a file"
+        raise UserError(
+            f"runs are saved in {str(folder)!r}, and {str(existing)!r} is {reason}: start in another folder"
+        )
 
 
 ##

@@ -11,6 +11,7 @@ import difflib
 import io
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import is_dataclass
 from typing import Any, Literal
 
 Action = Literal["train", "play"]
@@ -73,23 +74,41 @@ def selectors(args: argparse.Namespace, overrides: list[str]) -> list[str]:
     return chosen
 
 
-def check_configuration(action: Action, args: argparse.Namespace, overrides: list[str]) -> None:
-    """Refuse overrides of unknown fields, bad hyperparameters, and robots without a file."""
+def check_configuration(action: Action, args: argparse.Namespace, overrides: list[str]) -> Any:
+    """Refuse wrong overrides, wrong values anywhere in the agent's configuration, and robots without a file.
+
+    Returns:
+        The agent's configuration.
+    """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
     from isaaclab_bpo.agents import check_agent_cfg
     from isaaclab_bpo.robots import missing_asset, uses_standins
 
     play_mode = action == "play" and not args.train_env_cfg
     chosen = selectors(args, overrides)
     env_cfg, agent_cfg = resolve(args, chosen, play_mode)
+    wrong = {}
     for token in overrides:
         if token not in chosen:
-            _check_override(token, {"env": env_cfg, "agent": agent_cfg})
-    env_cfg, agent_cfg = resolve(args, overrides, play_mode)
-    if env_cfg.scene.num_envs < 1:
-        raise UserError(f"env.scene.num_envs={env_cfg.scene.num_envs} is out of range: it must be at least 1")
-    problems = check_agent_cfg(agent_cfg)
+            try:
+                _check_override(token, {"env": env_cfg, "agent": agent_cfg})
+                resolve(args, [*chosen, token], play_mode)
+            except UserError as error:
+                wrong[token] = str(error)
+            except (ValueError, TypeError, KeyError, HydraException, OmegaConfBaseException) as error:
+                reason = " ".join(str(error).split())
+                wrong[token] = f"{token!r} does not suit the field: {reason}"
+    env_cfg, agent_cfg = resolve(args, [token for token in overrides if token not in wrong], play_mode)
+    num_envs = args.num_envs or env_cfg.scene.num_envs
+    problems = [*wrong.values()]
+    if not isinstance(num_envs, int) or num_envs < 1:
+        problems.append(f"env.scene.num_envs={num_envs} is out of range: it must be an integer of at least 1")
+        num_envs = None
+    problems += check_agent_cfg(agent_cfg, num_envs if action == "train" else None, _observation_groups(env_cfg))
     if problems:
-        raise UserError("; ".join(problems))
+        raise UserError("; ".join(problem.removesuffix(".") for problem in problems))
     missing = missing_asset(env_cfg)
     if missing is not None and not uses_standins():
         root = os.environ["ISAACSIM_ASSET_ROOT"]
@@ -102,6 +121,13 @@ def check_configuration(action: Action, args: argparse.Namespace, overrides: lis
             f"--task {args.task!r} needs {missing}, NVIDIA's asset server is out of reach and this package has no "
             "stand-in for it: connect to the server, or set ISAACSIM_ASSET_ROOT to a local copy of NVIDIA's assets"
         )
+    return agent_cfg
+
+
+def _observation_groups(env_cfg: Any) -> list[str] | None:
+    """Return the names of the observation groups of a manager-based environment."""
+    groups = getattr(env_cfg, "observations", None)
+    return [name for name, group in vars(groups).items() if group is not None] if is_dataclass(groups) else None
 
 
 def _check_override(token: str, configurations: dict[str, Any]) -> None:

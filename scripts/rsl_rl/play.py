@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Play a trained policy with Isaac Lab's own rsl_rl playback, export it, and film it with ``--video``."""
+"""Play a trained policy, export it, and film it with ``--video``."""
 
 from __future__ import annotations
 
@@ -13,27 +13,23 @@ from cli import announce, fail, translate
 from configuration import UserError
 
 
-def main() -> int:
-    """Check the command line, hand it over to Isaac Lab, and check the video."""
+def main() -> None:
+    """Check the command line, play, and check the video."""
     start = time.time()
     try:
         command = translate("play", sys.argv[1:])
         if command.args.video:
             video.prepare(command)
+        announce(command)
+
+        import workflow  # not before the check, since it imports all of Isaac Lab
+
+        workflow.play(command)
+        if command.args.video and command.checkpoint is not None:
+            print(f"[isaaclab_bpo] {video.check(command.checkpoint.parent / 'videos' / 'play', start)}")
     except UserError as error:
         fail("play.py", error)
-    announce(command)
-
-    from isaaclab_rl.entrypoints import run_play_cli
-
-    status = run_play_cli(command.argv)
-    if command.args.video and command.checkpoint is not None:
-        try:
-            print(f"[isaaclab_bpo] {video.check(command.checkpoint.parent / 'videos' / 'play', start)}")
-        except UserError as error:
-            fail("play.py", error)
-    return status
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,7 +1,11 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Train a policy with BPO (or PPO) on an Isaac Lab task, with Isaac Lab's own rsl_rl training."""
+"""Train a policy with BPO (or PPO) on an Isaac Lab task.
+
+Exit codes: 0, done; 1, the run could not go on; 2, a mistake in the command line; 75, preempted by SIGTERM or SIGUSR1
+and saved, so that the same command with ``--checkpoint latest`` finishes the run.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +16,20 @@ from cli import announce, fail, translate
 from configuration import UserError
 
 
-def main() -> int:
-    """Check the command line and hand it over to Isaac Lab."""
+def main() -> None:
+    """Check the command line and train."""
     try:
         command = translate("train", sys.argv[1:])
         if command.args.video:
             video.prepare(command)
+        announce(command)
+
+        import workflow  # not before the check, since it imports all of Isaac Lab
+
+        workflow.train(command)
     except UserError as error:
         fail("train.py", error)
-    announce(command)
-
-    from isaaclab_rl.entrypoints import run_train_cli
-
-    return run_train_cli(command.argv)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

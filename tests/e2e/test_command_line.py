@@ -73,6 +73,11 @@ def last(argv: list[str], name: str) -> str:
     return argv[len(argv) - argv[::-1].index(name)]
 
 
+LAYERS = {f"mlp.{2 * i}.weight": torch.zeros(width, 1) for i, width in enumerate((512, 256, 128, 12))}
+OPTIMIZER = {"state": {}, "param_groups": [{"lr": 1e-3, "params": []}]}
+CHECKPOINT = {"iter": 7, "actor_state_dict": LAYERS, "critic_state_dict": LAYERS, "optimizer_state_dict": OPTIMIZER}
+
+
 def write_run(cwd: Path, task: str, agent: str, physics: str, created: str = "2026-01-01T00:00:00+00:00") -> Path:
     """Write what a training leaves behind, and return its checkpoint."""
     experiment = "unitree_go1_rough_bpo" if agent == BPO else "unitree_go1_rough"
@@ -83,7 +88,7 @@ def write_run(cwd: Path, task: str, agent: str, physics: str, created: str = "20
     env = {"sim": {"physics": {"class_type": physics}}, "scene": {"robot": {"joint_ordering": None}, "size": (1, 2)}}
     (folder / "params" / "env.yaml").write_text(yaml.dump(env))
     checkpoint = folder / "model_7.pt"
-    torch.save({"iter": 7, "weight": torch.zeros(1000)}, checkpoint)
+    torch.save(CHECKPOINT, checkpoint)
     return checkpoint
 
 
@@ -138,13 +143,95 @@ def test_cuda_is_refused_where_there_is_none(ask: Ask, argv: list[str]) -> None:
 def test_checkpoint_cut_short_is_refused(ask: Ask, tmp_path: Path) -> None:
     checkpoint = write_run(tmp_path, GO1, BPO, OVPHYSX)
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
-    assert "cut short" in ask("play", "--task", GO1)["error"]
+    assert "cut short" in ask("play", "--task", GO1, "--checkpoint", str(checkpoint))["error"]
+    assert "finds no run" in ask("play", "--task", GO1)["error"]
+
+
+@pytest.mark.parametrize("action", ["train", "play"])
+def test_latest_skips_damaged_checkpoints(ask: Ask, tmp_path: Path, action: str) -> None:
+    older = write_run(tmp_path, GO1, BPO, OVPHYSX, created="2026-01-01T00:00:00+00:00")
+    newest = write_run(tmp_path, GO1, BPO, OVPHYSX, created="2026-01-02T00:00:00+00:00")
+    previous = newest.with_name("model_6.pt")
+    previous.write_bytes(newest.read_bytes())
+    chosen = [*("--task", GO1, "--checkpoint", "latest")]
+    assert ask(action, *chosen)["checkpoint"] == str(newest)
+    newest.write_bytes(newest.read_bytes()[:1000])
+    assert ask(action, *chosen)["checkpoint"] == str(previous)
+    nan = {**LAYERS, "mlp.0.weight": torch.full((512, 1), torch.nan)}
+    torch.save(CHECKPOINT | {"actor_state_dict": nan}, previous)
+    assert ask(action, *chosen)["checkpoint"] == str(older)
+
+
+def test_other_hidden_layers_are_refused_before_the_simulator_starts(ask: Ask, tmp_path: Path) -> None:
+    checkpoint = write_run(tmp_path, GO1, BPO, OVPHYSX)
+    given = ("--task", GO1, "--checkpoint", str(checkpoint), "agent.actor.hidden_dims=[512,128,128]")
+    error = ask("train", *given)["error"]
+    for part in ("mlp.2.weight of the actor", "(256, 1)", "[512, 256, 128]", "[512, 128, 128]", "same networks"):
+        assert part in error
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        ({"student_state_dict": {}, "teacher_state_dict": {}}, "rsl_rl's Distillation"),
+        ({"policy": {}}, "another library"),
+    ],
+)
+def test_checkpoint_of_another_algorithm_is_refused(ask: Ask, tmp_path: Path, content: dict, part: str) -> None:
+    checkpoint = write_run(tmp_path, GO1, BPO, OVPHYSX)
+    torch.save(content, checkpoint)
+    assert part in ask("train", "--task", GO1, "--checkpoint", str(checkpoint))["error"]
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "- 1", "just text", "scene: 3\nsim: {physics: 3}", "!!python/object/apply:os.abort []"]
+)
+def test_damaged_configuration_of_a_run_is_no_crash(ask: Ask, tmp_path: Path, text: str) -> None:
+    checkpoint = write_run(tmp_path, GO1, BPO, OVPHYSX)
+    (checkpoint.parent / "params" / "env.yaml").write_text(text)
+    answer = ask("train", "--task", GO1, "--checkpoint", str(checkpoint))
+    assert (
+        "env.yaml', which says how the checkpoint was trained, is damaged" in answer.get("error", "") or answer["argv"]
+    )
+
+
+def test_configuration_of_a_run_cannot_add_overrides(ask: Ask, tmp_path: Path) -> None:
+    checkpoint = write_run(tmp_path, GO1, BPO, OVPHYSX)
+    file = checkpoint.parent / "params" / "env.yaml"
+    file.write_text(file.read_text().replace("joint_ordering: null", "joint_ordering: 'x hydra.run.dir=/'"))
+    assert "is no name of one" in ask("train", "--task", GO1, "--checkpoint", str(checkpoint))["error"]
+
+
+def test_all_mistakes_are_named_at_once(ask: Ask) -> None:
+    mistakes = [
+        *("agent.algorithm.clip_parm=0.3", "agent.algorithm.gamma=2", "agent.actor.activation=nonsense"),
+        *(
+            "agent.logger=print",
+            "agent.save_interval=0",
+            "env.scene.num_envs=many",
+            "agent.algorithm.num_mini_batches=9999",
+        ),
+    ]
+    error = ask("train", "--task", G1, *mistakes)["error"]
+    for mistake in mistakes:
+        assert mistake.split("=")[0].rsplit(".", 1)[-1] in error
+    assert "\n" not in error
+
+
+def test_value_of_another_type_is_named(ask: Ask) -> None:
+    assert "hidden_dims=wide" in ask("train", "--task", G1, "agent.actor.hidden_dims=wide")["error"]
+
+
+def test_log_folder_that_cannot_be_written_is_refused(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "logs").touch()
+    assert "is a file" in ask("train", "--task", G1)["error"]
 
 
 def test_checkpoint_that_runs_code_is_refused(ask: Ask, tmp_path: Path) -> None:
     checkpoint = write_run(tmp_path, GO1, BPO, OVPHYSX)
-    torch.save({"iter": 7, "infos": Path("anything but plain data")}, checkpoint)
-    assert "not a whole file of tensors and plain data" in ask("play", "--task", GO1)["error"]
+    torch.save(CHECKPOINT | {"infos": Path("anything but plain data")}, checkpoint)
+    error = ask("play", "--task", GO1, "--checkpoint", str(checkpoint))["error"]
+    assert "not a whole file of tensors and plain data" in error
 
 
 @pytest.mark.parametrize("command", [TRAIN, PLAY])

@@ -15,7 +15,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from e2e.process import TIMEOUT, TRAIN, Training, environment, newest, train
+from e2e.process import TIMEOUT, TRAIN, Training, environment, newest, run, train
 
 pytestmark = pytest.mark.sim
 
@@ -76,7 +76,7 @@ def test_training_resumes_under_the_tasks_new_name(g1_training: Training) -> Non
     )
     assert resumed.folder != g1_training.folder
     assert f"Loading model checkpoint from: {g1_training.checkpoint}" in resumed.output
-    assert "Learning iteration 2/3" in resumed.output
+    assert "Learning iteration 3/4" in resumed.output
     before, after = g1_training.load()["actor_state_dict"], resumed.load()["actor_state_dict"]
     assert any((before[name] != after[name]).any() for name in before)
 
@@ -108,6 +108,45 @@ def test_interrupt_leaves_a_checkpoint_that_loads(tmp_path: Path) -> None:
     assert training.load()["iter"] >= 1
     for checkpoint in training.folder.glob("model_*.pt"):
         torch.load(checkpoint, map_location="cpu", weights_only=True)
+
+
+def test_preempted_run_exits_with_75_and_is_finished_by_the_same_command(tmp_path: Path) -> None:
+    command = [*TRAIN, "--task", "Isaac-Velocity-Rough-Unitree-Go1-v0", "--num_envs", "8", "--max_iterations", "20"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    output = ""
+    try:
+        for line in process.stdout:
+            output += line
+            if "Learning iteration 2/" in line:
+                process.send_signal(signal.SIGUSR1)
+                break
+        output += process.communicate(timeout=TIMEOUT)[0]
+    finally:
+        process.kill()
+    assert process.returncode == 75, output[-3000:]
+    assert "Traceback" not in output
+    preempted = newest(tmp_path, output)
+    saved = preempted.load()["iter"]
+    assert 2 <= saved < 19
+    assert f"model_{saved}.pt" in output
+
+    finished = train(*command, "--checkpoint", "latest", cwd=tmp_path)
+    assert f"{19 - saved} iterations are left" in finished.output
+    assert f"Learning iteration {saved + 1}/20" in finished.output
+    assert finished.load()["iter"] == 19
+
+
+def test_checkpoint_of_another_robot_is_refused_with_a_sentence(g1_training: Training, tmp_path: Path) -> None:
+    command = (*TRAIN, "--task", "Isaac-Velocity-Rough-Unitree-Go1-v0", "--num_envs", "4", "--max_iterations", "1")
+    done = run(*command, "--checkpoint", str(g1_training.checkpoint), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr + done.stdout
+    assert "has shape (37,) in it and (12,) here" in done.stderr
+    assert "another robot" in done.stderr
+    assert not list(tmp_path.rglob("model_*.pt"))
 
 
 @pytest.mark.slow

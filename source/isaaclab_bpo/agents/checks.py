@@ -5,44 +5,64 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import difflib
-from dataclasses import MISSING, fields
+import io
+from collections.abc import Iterable
+from dataclasses import MISSING, fields, is_dataclass
+from importlib.metadata import version
 from typing import Any
 
-from isaaclab_rl.rsl_rl import RslRlBaseRunnerCfg
+from isaaclab_rl.rsl_rl import RslRlBaseRunnerCfg, handle_deprecated_rsl_rl_cfg
 
-from isaaclab_bpo.algorithms import hyperparameter_problems
+from isaaclab_bpo.algorithms import configuration_problems
+from isaaclab_bpo.algorithms.configuration import RUNNER_RULES
+from isaaclab_bpo.algorithms.rules import one_of, problems_of
+
+_MAY_BE_MISSING = ("obs_groups", "empirical_normalization", "policy", "stochastic", "init_noise_std")
+"""Fields that need no value: rsl_rl derives the first, and the others are those of its older versions."""
 
 
-def check_agent_cfg(agent_cfg: RslRlBaseRunnerCfg) -> list[str]:
+def check_agent_cfg(
+    agent_cfg: RslRlBaseRunnerCfg, num_envs: int | None = None, observations: Iterable[str] | None = None
+) -> list[str]:
     """Return what is wrong with the configuration of an rsl_rl agent, all problems at once.
 
     Args:
         agent_cfg: Runner configuration of BPO or PPO, all overrides applied.
+        num_envs: Number of environments, if it is to train with them.
+        observations: Names of the environment's observation groups, if they are known.
 
     Returns:
         A sentence for each problem that names the field, the value and the valid choices; empty if all is well.
     """
-    problems = _unknown_fields("agent", agent_cfg)
-    for name, smallest in (("num_steps_per_env", 1), ("max_iterations", 0), ("save_interval", 1)):
-        value = getattr(agent_cfg, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
-            problems.append(f"agent.{name}={value!r} is not valid: it must be an integer >= {smallest}.")
-    algorithm = getattr(agent_cfg, "algorithm", None)
-    if algorithm is not None:
-        problems += _unknown_fields("agent.algorithm", algorithm)
-        given = {name: value for name, value in vars(algorithm).items() if not isinstance(value, type(MISSING))}
-        problems += [f"agent.algorithm.{problem}" for problem in hyperparameter_problems(given)]
-    return problems
+    agent_cfg = copy.deepcopy(agent_cfg)
+    with contextlib.redirect_stdout(io.StringIO()):  # its warnings come again when the run starts
+        agent_cfg = handle_deprecated_rsl_rl_cfg(agent_cfg, version("rsl-rl-lib"))
+    values, problems = _values("agent", agent_cfg)
+    runners = one_of("OnPolicyRunner", "DistillationRunner")
+    problems += problems_of(values, {"class_name": runners}, "agent.")
+    if values.get("class_name") == "DistillationRunner":  # rsl_rl checks students and teachers itself
+        return problems + problems_of(values, RUNNER_RULES, "agent.")
+    return problems + [f"agent.{problem}" for problem in configuration_problems(values, num_envs, observations)]
 
 
-def _unknown_fields(path: str, cfg: Any) -> list[str]:
-    """Name attributes that are no fields of a configclass: Hydra's overrides create them without a word."""
+def _values(path: str, cfg: Any) -> tuple[dict[str, Any], list[str]]:
+    """Return the values of a configclass and of those in it, and name fields that are unknown or have no value."""
     known = [field.name for field in fields(cfg)]
-    problems = []
-    for name in vars(cfg):
-        if name not in known:
+    values, problems = {}, []
+    for name, value in vars(cfg).items():
+        if name not in known:  # Hydra's overrides create such attributes without a word
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {path}.{close[0]}?" if close else f"its fields are {', '.join(known)}."
             problems.append(f"{path}.{name} is not a field of {type(cfg).__name__}: {hint}")
-    return problems
+        elif isinstance(value, type(MISSING)):
+            if name not in _MAY_BE_MISSING:
+                problems.append(f"{path}.{name} is not set, and it has no default.")
+        elif is_dataclass(value):
+            values[name], found = _values(f"{path}.{name}", value)
+            problems += found
+        else:
+            values[name] = str(value) if isinstance(value, str) else value  # Isaac Lab's names of classes are callable
+    return values, problems

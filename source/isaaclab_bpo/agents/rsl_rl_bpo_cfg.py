@@ -91,6 +91,9 @@ class RslRlBpoRunnerCfg(RslRlOnPolicyRunnerCfg):
     check_for_nan: bool = False
     """Whether rsl_rl's runner ends the run at the first NaN of the environment; BPO itself leaves such samples out."""
 
+    keep_last: int | None = None
+    """How many checkpoints to keep; None keeps all. Under :class:`isaaclab_bpo.runners.DurableRunner`."""
+
     def __post_init__(self) -> None:
         if not torch.cuda.is_available():
             self.device = "cpu"

@@ -4,6 +4,8 @@
 """Bounded Policy Optimization for rsl_rl."""
 
 from .bpo import BPO
+from .checkpoint import CheckpointError
+from .configuration import ConfigurationError, configuration_problems
 from .hyperparameters import hyperparameter_problems
 
-__all__ = ["BPO", "hyperparameter_problems"]
+__all__ = ["BPO", "CheckpointError", "ConfigurationError", "configuration_problems", "hyperparameter_problems"]

@@ -24,6 +24,8 @@ from tensordict import TensorDict
 from isaaclab_bpo import brrl
 from isaaclab_bpo.storage import BpoRolloutStorage, is_sound, standardize
 
+from .checkpoint import check_checkpoint, fit_optimizer_state, is_like, restore_training_state, training_state
+from .configuration import check_configuration
 from .cuda_graph import CudaGraph
 from .health import ObservationGuard, RankLostError, TrainingDivergedError, observation_terms
 from .hyperparameters import hyperparameter_problems, ratio_bounds
@@ -655,8 +657,8 @@ class BPO(PPO):
             self.median_critic.eval()
 
     def save(self) -> dict:
-        """Return a dict of all models for saving."""
-        saved_dict = super().save()
+        """Return a dict of all models, and of the state of the process, for saving."""
+        saved_dict = {**super().save(), **training_state(self)}
         if self.accelerate:
             saved_dict["optimizer_state_dict"] = self._plain_optimizer_state(saved_dict["optimizer_state_dict"])
         if self._raw_median_critic is not None:
@@ -675,38 +677,28 @@ class BPO(PPO):
 
         Returns:
             Whether the iteration should be loaded, too.
+
+        Raises:
+            CheckpointError: If the checkpoint does not fit; nothing of it is loaded then.
         """
-        load_optimizer = load_cfg is None or bool(load_cfg.get("optimizer"))
-        if load_optimizer:
-            adapted = self._adapt_optimizer_state(loaded_dict["optimizer_state_dict"])
-            loaded_dict = {**loaded_dict, "optimizer_state_dict": adapted}
+        check_checkpoint(self, loaded_dict, load_cfg, strict)
+        if load_cfg is None or load_cfg.get("optimizer"):
+            optimizer_state = fit_optimizer_state(self.optimizer, loaded_dict["optimizer_state_dict"])
+            loaded_dict = {**loaded_dict, "optimizer_state_dict": optimizer_state}
         load_iteration = super().load(loaded_dict, load_cfg, strict)
-        if load_optimizer:
-            self.learning_rate = self.optimizer.param_groups[0]["lr"]
         if self.accelerate:
             self._accelerate_optimizer()
+        if load_cfg is None or load_cfg.get("rnd"):
+            restore_training_state(self, loaded_dict)
 
         if self._raw_median_critic is not None and (load_cfg is None or load_cfg.get("critic")):
-            state = loaded_dict.get("median_critic_state_dict", {})
-            if state.keys() != self._raw_median_critic.state_dict().keys():
+            state = loaded_dict.get("median_critic_state_dict")
+            if not is_like(self._raw_median_critic, state):
                 print("[INFO] The checkpoint holds no median critic of this kind: it starts from the critic's weights.")
                 shared = isinstance(self._raw_median_critic, nn.Linear)
                 state = (self._raw_critic.mlp[-1] if shared else self._raw_critic).state_dict()
             self._raw_median_critic.load_state_dict(state, strict=strict)
         return load_iteration
-
-    def _adapt_optimizer_state(self, state: dict) -> dict:
-        """Fit a loaded optimizer state to ours, whose second group, if any, is the median critic's."""
-        own = self.optimizer.state_dict()["param_groups"]
-        groups = state["param_groups"][: len(own)]
-        groups += [{**group, "lr": groups[0]["lr"]} for group in own[len(groups) :]]
-        # Where the optimizer keeps its state depends on these
-        switches = [
-            {name: group.get(name) for name in ("fused", "foreach", "capturable") if name in group} for group in own
-        ]
-        groups = [group | ours for group, ours in zip(groups, switches, strict=True)]
-        params = {i for group in groups for i in group["params"]}
-        return {**state, "state": {i: s for i, s in state["state"].items() if i in params}, "param_groups": groups}
 
     def _plain_optimizer_state(self, state: dict) -> dict:
         """Return an optimizer state as the plain path would save it."""
@@ -755,7 +747,11 @@ class BPO(PPO):
 
         Returns:
             The algorithm.
+
+        Raises:
+            ConfigurationError: If anything in the configuration is invalid; names all problems.
         """
+        check_configuration(cfg, observations=list(map(str, obs.keys())))
         alg_cfg, actor_cfg, critic_cfg = (copy.deepcopy(cfg[name]) for name in ("algorithm", "actor", "critic"))
         alg_class = resolve_callable(alg_cfg.pop("class_name"))
 

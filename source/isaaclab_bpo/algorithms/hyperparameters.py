@@ -5,79 +5,51 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from isaaclab_bpo import brrl
+
+from .rules import BOOLEAN, Rule, integer, number, one_of, optional, problems_of
 
 MEDIANS = ("critic", "batch", "value")
 """Estimators of the median μ: a second critic, V + the batch's median advantage, or V itself."""
 
 
-def _number(
-    low: float, high: float = math.inf, *, open_low: bool = False, open_high: bool = False
-) -> tuple[Callable[[Any], bool], str]:
-    def valid(value: Any) -> bool:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        return (
-            is_number and low <= value <= high and not (open_low and value == low) and not (open_high and value == high)
-        )
-
-    if math.isinf(high):
-        return valid, f"a finite number {'>' if open_low else '>='} {low:g}"
-    return valid, f"a number in {'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
-
-
-def _integer(low: int) -> tuple[Callable[[Any], bool], str]:
-    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= low, f"an integer >= {low}"
-
-
-def _one_of(*choices: str) -> tuple[Callable[[Any], bool], str]:
-    return lambda value: isinstance(value, str) and value in choices, f"one of {', '.join(choices)}"
-
-
-def _optional(rule: tuple[Callable[[Any], bool], str]) -> tuple[Callable[[Any], bool], str]:
-    valid, text = rule
-    return lambda value: value is None or valid(value), f"{text}, or null"
-
-
-_BOOLEAN = (lambda value: isinstance(value, bool), "true or false")
-
-RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+RULES: dict[str, Rule] = {
     # BPO
-    "median": _one_of(*MEDIANS),
-    "median_head": _one_of("separate", "shared"),
-    "loss": _one_of(*brrl.POLICY_LOSSES),
-    "temperature": _number(0.0, open_low=True),
-    "median_temperature": _optional(_number(0.0, open_low=True)),
-    "median_loss_coef": _number(0.0),
-    "tv_coef": _number(0.0),
-    "online_advantage": _BOOLEAN,
-    "refresh_targets": _BOOLEAN,
-    "accelerate": _optional(_BOOLEAN),
-    "max_consecutive_skips": _integer(1),
-    "ratio_lower": _optional(_number(0.0, 1.0, open_high=True)),
-    "ratio_upper": _optional(_number(1.0, open_low=True)),
+    "median": one_of(*MEDIANS),
+    "median_head": one_of("separate", "shared"),
+    "loss": one_of(*brrl.POLICY_LOSSES),
+    "temperature": number(0.0, open_low=True),
+    "median_temperature": optional(number(0.0, open_low=True)),
+    "median_loss_coef": number(0.0),
+    "tv_coef": number(0.0),
+    "online_advantage": BOOLEAN,
+    "refresh_targets": BOOLEAN,
+    "accelerate": optional(BOOLEAN),
+    "max_consecutive_skips": integer(1),
+    "ratio_lower": optional(number(0.0, 1.0, open_high=True)),
+    "ratio_upper": optional(number(1.0, open_low=True)),
     # PPO
-    "clip_param": _optional(_number(0.0, 1.0, open_low=True)),
-    "num_learning_epochs": _integer(1),
-    "num_mini_batches": _integer(1),
-    "learning_rate": _number(0.0, open_low=True),
-    "schedule": _one_of("adaptive", "fixed"),
-    "desired_kl": _optional(_number(0.0, open_low=True)),
-    "gamma": _number(0.0, 1.0),
-    "lam": _number(0.0, 1.0),
-    "entropy_coef": _number(0.0),
-    "value_loss_coef": _number(0.0),
-    "max_grad_norm": _number(0.0, open_low=True),
-    "optimizer": _one_of("adam", "adamw", "sgd", "rmsprop"),
-    "use_clipped_value_loss": _BOOLEAN,
-    "normalize_advantage_per_mini_batch": _BOOLEAN,
-    "use_mixed_precision": _BOOLEAN,
-    "share_cnn_encoders": _BOOLEAN,
+    "clip_param": optional(number(0.0, 1.0, open_low=True)),
+    "num_learning_epochs": integer(1),
+    "num_mini_batches": integer(1),
+    "learning_rate": number(0.0, open_low=True),
+    "schedule": one_of("adaptive", "fixed"),
+    "desired_kl": optional(number(0.0, open_low=True)),
+    "gamma": number(0.0, 1.0),
+    "lam": number(0.0, 1.0),
+    "entropy_coef": number(0.0),
+    "value_loss_coef": number(0.0),
+    "max_grad_norm": number(0.0, open_low=True),
+    "optimizer": one_of("adam", "adamw", "sgd", "rmsprop"),
+    "use_clipped_value_loss": BOOLEAN,
+    "normalize_advantage_per_mini_batch": BOOLEAN,
+    "use_mixed_precision": BOOLEAN,
+    "share_cnn_encoders": BOOLEAN,
 }
-"""For each hyperparameter, the test of a value and the valid values in words."""
+"""The rule of each hyperparameter."""
 
 
 def hyperparameter_problems(hyperparameters: Mapping[str, Any]) -> list[str]:
@@ -89,12 +61,7 @@ def hyperparameter_problems(hyperparameters: Mapping[str, Any]) -> list[str]:
     Returns:
         A sentence for each problem that names the field, the value and the valid choices; empty if all is well.
     """
-    problems = [
-        f"{name}={hyperparameters[name]!r} is not valid: it must be {text}."
-        for name, (valid, text) in RULES.items()
-        if name in hyperparameters and not valid(hyperparameters[name])
-    ]
-    return problems or _bounds_problems(hyperparameters)
+    return problems_of(hyperparameters, RULES) + _bounds_problems(hyperparameters)
 
 
 def ratio_bounds(clip_param: float | None, ratio_lower: float | None, ratio_upper: float | None) -> brrl.RatioBounds:
@@ -113,10 +80,11 @@ def ratio_bounds(clip_param: float | None, ratio_lower: float | None, ratio_uppe
 
 
 def _bounds_problems(hyperparameters: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with valid values that set the ratio bounds together."""
-    if "clip_param" not in hyperparameters:
+    """Return what is wrong with values that set the ratio bounds together, if each of them is valid."""
+    names = ("clip_param", "ratio_lower", "ratio_upper")
+    if "clip_param" not in hyperparameters or problems_of(hyperparameters, {name: RULES[name] for name in names}):
         return []
-    epsilon, lower, upper = (hyperparameters.get(name) for name in ("clip_param", "ratio_lower", "ratio_upper"))
+    epsilon, lower, upper = (hyperparameters.get(name) for name in names)
     if epsilon is not None and (lower is not None or upper is not None):
         return [
             f"clip_param={epsilon} and ratio_lower={lower}, ratio_upper={upper} set the ratio bounds in two ways: set "

@@ -21,4 +21,4 @@ from .registry import AGENT_KEY, canonical_id, register  # noqa: E402
 
 register()
 
-__all__ = ["AGENT_KEY", "canonical_id"]
+__all__ = ["AGENT_KEY", "canonical_id", "register"]

@@ -1,0 +1,10 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""A runner that survives kills, preemption, full disks and hostile checkpoints."""
+
+from .checkpoint_file import prune, read, write
+from .durable_runner import DurableRunner
+from .preemption import PREEMPTED, Preemption
+
+__all__ = ["PREEMPTED", "DurableRunner", "Preemption", "prune", "read", "write"]

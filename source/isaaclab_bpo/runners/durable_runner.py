@@ -1,0 +1,221 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""rsl_rl's on-policy runner for runs that must not be lost."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from rsl_rl.env import VecEnv
+from rsl_rl.runners import OnPolicyRunner
+
+from isaaclab_bpo.algorithms.checkpoint import (
+    CheckpointError,
+    check_checkpoint,
+    fit_optimizer_state,
+    restore_random_states,
+    restore_training_state,
+    training_state,
+)
+from isaaclab_bpo.algorithms.configuration import check_configuration
+
+from .checkpoint_file import prune, read, write
+from .preemption import PREEMPTED, Preemption
+
+
+class DurableRunner(OnPolicyRunner):
+    """rsl_rl's on-policy runner, for BPO and PPO, whose runs survive what cluster, disk and user do to them.
+
+    * Checkpoints are replaced atomically and hold all that a run needs to go on bit for bit. With ``keep_last`` in the
+      configuration, older ones are deleted.
+    * SIGTERM and SIGUSR1 finish the iteration, save, and exit with :data:`~isaaclab_bpo.runners.PREEMPTED`.
+    * A full disk costs checkpoints, not the run.
+    * Loading a checkpoint runs no code in it, and changes nothing if it does not fit.
+
+    Unlike rsl_rl's runner, a resumed one goes on with the iteration after the saved one, not with its number again.
+    """
+
+    def __init__(self, env: VecEnv, train_cfg: dict, log_dir: str | None = None, device: str = "cpu") -> None:
+        """Construct the runner, algorithm, and logging stack.
+
+        Args:
+            env: The environment.
+            train_cfg: Runner configuration; besides rsl_rl's keys, "keep_last" is the number of checkpoints to keep.
+            log_dir: Folder of the run; None logs and saves nothing.
+            device: Device of networks and storage.
+        """
+        self._plain_cfg = _plain(train_cfg)  # before rsl_rl puts objects into it
+        super().__init__(env, train_cfg, log_dir, device)
+        self._preemption = Preemption()
+        # How many iterations the run was asked for, and before which one it ends
+        self._run = {"asked": 0, "end": 0}
+        self._has_learned = self._is_learning = False
+        self._random_states: Mapping[str, Any] | None = None
+        self._failed_save: OSError | None = None
+        # The only method that rsl_rl's loop calls after every iteration and on every rank
+        self.logger.log = self._then_end_iteration(self.logger.log)
+
+    def iterations_left(self, asked: int) -> int:
+        """Return how many iterations to learn: what is left, if a loaded run was cut short that was asked for as many.
+
+        So the command that started a run, given again with its checkpoint, finishes the run.
+
+        Args:
+            asked: How many iterations are asked for.
+        """
+        left = self._run["end"] - self.current_learning_iteration - 1
+        return left if self._has_learned and asked == self._run["asked"] and left > 0 else asked
+
+    def learn(self, num_learning_iterations: int, init_at_random_ep_len: bool = False) -> None:
+        """Run the learning loop.
+
+        Args:
+            num_learning_iterations: Number of iterations.
+            init_at_random_ep_len: Whether to start at random points of the episodes.
+
+        Raises:
+            ConfigurationError: If the mini-batches do not fit the environments.
+            OSError: If the newest state could not be saved.
+            SystemExit: After SIGTERM or SIGUSR1, with the code :data:`~isaaclab_bpo.runners.PREEMPTED`.
+        """
+        check_configuration(self.cfg, self.env.num_envs)  # playing may have fewer than mini-batches
+        if self._has_learned and num_learning_iterations > 0:
+            self.current_learning_iteration += 1
+        end = self.current_learning_iteration + num_learning_iterations
+        if end != self._run["end"]:
+            self._run = {"asked": num_learning_iterations, "end": end}
+        if self._random_states is not None:
+            restore_random_states(self._random_states, self.device)
+            self._random_states = None
+
+        self._is_learning = True
+        try:
+            with Preemption() as self._preemption:
+                super().learn(num_learning_iterations, init_at_random_ep_len)
+        finally:
+            self._is_learning = False
+        self._raise_failed_save()
+
+    def save(self, path: str, infos: dict | None = None) -> None:
+        """Save networks, training state, random states, configuration and versions, atomically.
+
+        While learning, a file that cannot be written is reported, and the run goes on.
+
+        Args:
+            path: The file.
+            infos: Plain data to save with it.
+
+        Raises:
+            OSError: If the file cannot be written, except while learning.
+        """
+        checkpoint = {
+            **training_state(self.alg),
+            **self.alg.save(),
+            "iter": self.current_learning_iteration,
+            "infos": infos,
+            "run": self._run,
+            "cfg": self._plain_cfg,
+        }
+        try:
+            write(checkpoint, Path(path))
+            if self.cfg.get("keep_last") is not None:
+                prune(Path(path).parent, self.cfg["keep_last"])
+        except OSError as error:
+            if not self._is_learning:
+                raise
+            self._failed_save = error
+            print(
+                f"[isaaclab_bpo] {path!r} could not be saved: {error}. Earlier checkpoints are whole.", file=sys.stderr
+            )
+            return
+        self._failed_save = None
+        self.logger.save_model(path, self.current_learning_iteration)
+
+    def load(
+        self, path: str, load_cfg: dict | None = None, strict: bool = True, map_location: str | None = None
+    ) -> dict:
+        """Load a checkpoint of BPO or PPO, without running code in it.
+
+        Args:
+            path: The file.
+            load_cfg: Which parts to load, see :meth:`rsl_rl.algorithms.PPO.load`; None for all.
+            strict: Whether the networks must have the same parameters.
+            map_location: Device that the tensors are put on; None for that of the runner.
+
+        Returns:
+            The plain data that was saved with it, None if there was none.
+
+        Raises:
+            CheckpointError: If it cannot be used; nothing of it is loaded then.
+        """
+        checkpoint = read(Path(path), map_location or self.device)
+        try:
+            check_checkpoint(self.alg, checkpoint, load_cfg, strict)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path!r} cannot be loaded: {error}") from None
+        # Once more in BPO's own load, for rsl_rl's runner; here for PPO
+        checkpoint["optimizer_state_dict"] = fit_optimizer_state(self.alg.optimizer, checkpoint["optimizer_state_dict"])
+        if self.alg.load(checkpoint, load_cfg, strict):
+            self.current_learning_iteration = checkpoint.get("iter", 0)
+            self._has_learned = True
+            self._run = checkpoint.get("run", self._run)
+        restore_training_state(self.alg, checkpoint)
+        same_seed = checkpoint.get("cfg", self._plain_cfg).get("seed") == self._plain_cfg.get("seed")
+        if same_seed and not self.is_distributed:  # another seed, and every rank, must draw other numbers
+            self._random_states = checkpoint.get("random_states")
+        return checkpoint.get("infos")  # like rsl_rl's runner, which declares a dict
+
+    def _then_end_iteration(self, log: Callable[..., None]) -> Callable[..., None]:
+        """Return a function that logs an iteration and, if a signal has come, saves and ends the run."""
+
+        def log_then_end_iteration(**kwargs: Any) -> None:
+            log(**kwargs)
+            self._has_learned = True
+            # After the last iteration the run is complete, so it must not be taken for preempted
+            if self._is_stop_requested() and kwargs["it"] + 1 < kwargs["total_it"]:
+                self._stop()
+
+        return log_then_end_iteration
+
+    def _is_stop_requested(self) -> bool:
+        """Whether any rank was sent a signal: all of them must end with the same iteration."""
+        if not self.is_distributed:
+            return self._preemption.requested
+        requested = torch.tensor(float(self._preemption.requested), device=self.device)
+        torch.distributed.all_reduce(requested, op=torch.distributed.ReduceOp.MAX)
+        return requested.item() > 0.0
+
+    def _stop(self) -> None:
+        """Save and leave the program."""
+        if self.logger.writer is not None:
+            path = Path(str(self.logger.log_dir)) / f"model_{self.current_learning_iteration}.pt"
+            self.save(str(path))
+            self.logger.stop_logging_writer()
+            self._raise_failed_save()
+            print(f"[isaaclab_bpo] Preempted after iteration {self.current_learning_iteration}: saved {str(path)!r}.")
+        raise SystemExit(PREEMPTED)
+
+    def _raise_failed_save(self) -> None:
+        """Raise if the newest state is not on the disk."""
+        if self._failed_save is not None:
+            error, self._failed_save = self._failed_save, None
+            raise error
+
+
+def _plain(value: Any) -> Any:
+    """Return a configuration as plain data: functions and classes become their names."""
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)  # not a subclass, which could not be read back
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if callable(value):
+        return f"{value.__module__}:{value.__qualname__}"
+    return None if value is None else repr(value)

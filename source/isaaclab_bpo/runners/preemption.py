@@ -1,0 +1,61 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The signals with which a cluster's scheduler announces that it will end a job."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType, TracebackType
+from typing import Self
+
+PREEMPTED = 75
+"""Exit code of a run that was preempted and can be resumed: EX_TEMPFAIL of ``sysexits.h``, "try again later"."""
+
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
+
+class Preemption:
+    """A context in which the first SIGTERM or SIGUSR1 is noted, and a second one ends the process at once.
+
+    Only the main thread can receive signals: in any other one, the context does nothing.
+    """
+
+    requested = False
+    """Whether a signal has come."""
+
+    def __init__(self, exit_now: bool = False) -> None:
+        """Initialize the context.
+
+        Args:
+            exit_now: Whether a signal ends the program with :data:`PREEMPTED`, where there is nothing to save yet.
+        """
+        self._exit_now = exit_now
+
+    def __enter__(self) -> Self:
+        self._previous = {}
+        if threading.current_thread() is threading.main_thread():
+            # Entered when learning starts, so a handler that a simulator has installed is replaced
+            self._previous = {number: signal.signal(number, self._note) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: installed by a C library
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
+        for other in SIGNALS:  # the system's own handling needs no Python, so it also ends a process that hangs
+            signal.signal(other, signal.SIG_DFL)
+        if self._exit_now:
+            sys.exit(PREEMPTED)
+        name = signal.Signals(number).name
+        # Not print, which the signal may have interrupted
+        os.write(
+            2, f"[isaaclab_bpo] {name}: finishing the iteration, then saving; a second one ends at once.\n".encode()
+        )

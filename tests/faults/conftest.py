@@ -1,0 +1,45 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The table of all injected faults, printed when the tests have run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+RecordFault = Callable[[str, bool, bool, int], None]
+FAULTS = pytest.StashKey[dict[str, list[tuple[bool, bool, int]]]]()
+
+
+@pytest.fixture
+def record_fault(pytestconfig: pytest.Config) -> RecordFault:
+    """Return a function that enters an injected fault into the table.
+
+    Its arguments are the kind of fault, whether the run survived it (or ended as it should), whether all parameters
+    were finite afterwards, and how many saved checkpoints were lost. It fails the test unless all is well.
+    """
+    faults = pytestconfig.stash.setdefault(FAULTS, defaultdict(list))
+
+    def record(kind: str, survived: bool, finite: bool, lost: int) -> None:
+        faults[kind].append((survived, finite, lost))
+        assert survived, f"{kind}: not survived"
+        assert finite, f"{kind}: parameters are not finite"
+        assert lost == 0, f"{kind}: {lost} checkpoints lost"
+
+    return record
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Print the table."""
+    faults = config.stash.get(FAULTS, {})
+    if not faults:
+        return
+    terminalreporter.section("injected faults")
+    terminalreporter.line(f"{'fault':<44} {'times':>6} {'survived':>9} {'finite':>7} {'lost':>5}")
+    for kind, outcomes in sorted(faults.items()):
+        survived, finite, lost = (sum(column) for column in zip(*outcomes, strict=True))
+        terminalreporter.line(f"{kind:<44} {len(outcomes):>6} {survived:>9} {finite:>7} {lost:>5}")

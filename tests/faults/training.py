@@ -1,0 +1,126 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""A training in a process of its own that faults are injected into, fast enough to be killed hundreds of times.
+
+Processes are forked from a server that has imported torch, so each starts in milliseconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from isaaclab_bpo.runners import DurableRunner, read
+from point_mass import PointMass, runner_cfg
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["isaaclab_bpo.runners", "torch.utils.tensorboard", "pytest"])
+TIMEOUT = 60.0  # [s]; an iteration takes a hundredth
+
+
+def small_cfg(**changes: Any) -> dict:
+    """A configuration whose iterations take about as long as saving them."""
+    cfg = runner_cfg(num_learning_epochs=1) | {"num_steps_per_env": 4, "save_interval": 1, "keep_last": 3, "seed": 0}
+    cfg["actor"]["hidden_dims"] = cfg["critic"]["hidden_dims"] = [8]
+    return cfg | changes
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, the newest first."""
+    return sorted(folder.glob("model_*.pt"), key=lambda path: int(path.stem[6:]), reverse=True)
+
+
+def is_finite(folder: Path) -> bool:
+    """Whether all parameters in all checkpoints of a folder are finite; raises if one is not whole."""
+    networks = ("actor_state_dict", "critic_state_dict", "median_critic_state_dict")
+    states = [read(path)[name] for path in checkpoints(folder) for name in networks]
+    return all(bool(tensor.isfinite().all()) for state in states for tensor in state.values())
+
+
+class SlowPointMass(PointMass):
+    """An environment whose steps take long, as if it hung."""
+
+    def step(self, actions: torch.Tensor) -> tuple:
+        if self.episode_length_buf.sum() > 0:
+            time.sleep(30.0)
+        return super().step(actions)
+
+
+class RudePointMass(PointMass):
+    """An environment that, like a simulator, handles signals in its own way."""
+
+    def __init__(self, num_envs: int) -> None:
+        super().__init__(num_envs)
+        import ctypes
+
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            ctypes.CDLL(None).signal(int(number), ctypes.c_void_p(1))  # SIG_IGN, behind Python's back
+
+
+class FullDiskPointMass(PointMass):
+    """An environment under which, after some steps, no file can grow beyond 1000 bytes."""
+
+    def step(self, actions: torch.Tensor) -> tuple:
+        self.steps = getattr(self, "steps", 0) + 1
+        if self.steps == 20:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+        return super().step(actions)
+
+
+def train(folder: Path, iterations: int, env_class: type[PointMass], pipe: Connection) -> None:
+    """Go on from the newest checkpoint, or start; send the iteration before the first, then after each one."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    (folder / "output").touch()
+    output = os.open(folder / "output", os.O_WRONLY | os.O_TRUNC)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    env = env_class(num_envs=4)
+    runner = DurableRunner(env, small_cfg(), str(folder))
+    newest = checkpoints(folder)
+    if newest:
+        runner.load(str(newest[0]))
+    pipe.send(runner.current_learning_iteration if newest else -1)
+    log = runner.logger.log
+
+    def log_and_tell(**kwargs: Any) -> None:
+        pipe.send(kwargs["it"])
+        log(**kwargs)
+
+    runner.logger.log = log_and_tell
+    try:
+        runner.learn(runner.iterations_left(iterations))
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def start(
+    folder: Path, iterations: int = 10000, env_class: type[PointMass] = PointMass
+) -> tuple[BaseProcess, Callable[[], int]]:
+    """Start :func:`train`; return the process and a function that waits for what it sends next."""
+    receiver, sender = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=train, args=(folder, iterations, env_class, sender))
+    process.start()
+    sender.close()
+
+    def next_iteration() -> int:
+        assert receiver.poll(TIMEOUT), (folder / "output").read_text()[-3000:]
+        with contextlib.suppress(EOFError):
+            return receiver.recv()
+        raise AssertionError((folder / "output").read_text()[-3000:])
+
+    return process, next_iteration

@@ -1,0 +1,217 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The runner: exact resumption, numbering, retention, conversion between BPO and PPO."""
+
+from __future__ import annotations
+
+import copy
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rsl_rl.runners import OnPolicyRunner
+
+from isaaclab_bpo.algorithms.checkpoint import random_states, restore_random_states
+from isaaclab_bpo.runners import DurableRunner, prune, read, write
+from point_mass import PointMass, mirror, runner_cfg
+
+RND = {
+    "num_outputs": 2,
+    "predictor_hidden_dims": [8],
+    "target_hidden_dims": [8],
+    "weight": 0.1,
+    "state_normalization": True,
+    "reward_normalization": True,
+    "weight_schedule": {"mode": "linear", "initial_step": 5, "final_step": 40, "final_value": 0.0},
+}
+SYMMETRY = {"use_data_augmentation": True, "data_augmentation_func": mirror}
+
+
+def make_runner(cfg: dict, folder: Path | None = None, env: PointMass | None = None) -> DurableRunner:
+    return DurableRunner(env or PointMass(), copy.deepcopy(cfg), None if folder is None else str(folder))
+
+
+def networks(runner: OnPolicyRunner) -> dict[str, torch.Tensor]:
+    """All parameters, normalizers and moments."""
+    found = {}
+    for name, state in runner.alg.save().items():
+        if name.endswith("optimizer_state_dict"):
+            moments = state["state"]
+            found |= {f"{name} {i} {key}": value for i in moments for key, value in moments[i].items()}
+        elif name.endswith("_state_dict"):
+            found |= {f"{name} {key}": value for key, value in state.items()}
+    return {name: value.clone() for name, value in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("model", "hyperparameters"),
+    [
+        ("mlp", {}),
+        ("mlp", {"median": "batch", "online_advantage": False}),
+        ("mlp", {"rnd_cfg": RND}),
+        ("mlp", {"symmetry_cfg": SYMMETRY, "optimizer": "rmsprop"}),
+        ("cnn", {"share_cnn_encoders": True}),
+        ("mlp", {"algorithm": "PPO"}),
+    ],
+    ids=["default", "batch", "rnd", "symmetry", "cnn", "ppo"],
+)
+def test_resumed_run_equals_an_uninterrupted_one_bit_for_bit(model: str, hyperparameters: dict, tmp_path: Path) -> None:
+    cfg = runner_cfg(model, **hyperparameters)
+    cfg["actor"]["obs_normalization"] = cfg["critic"]["obs_normalization"] = True
+    if "rnd_cfg" in hyperparameters:
+        cfg["obs_groups"]["rnd_state"] = ["policy"]
+
+    def seeded_env() -> PointMass:
+        for seed in (torch.manual_seed, np.random.seed, random.seed):
+            seed(3)
+        return PointMass(image=model == "cnn")
+
+    straight = make_runner(cfg, tmp_path / "straight", seeded_env())
+    straight.learn(6, init_at_random_ep_len=True)
+
+    env = seeded_env()
+    make_runner(cfg, tmp_path / "half", env).learn(3, init_at_random_ep_len=True)
+    torch.manual_seed(99)
+    resumed = make_runner(cfg, tmp_path / "rest", env)  # the environment stands where the first half left it
+    resumed.load(str(tmp_path / "half" / "model_2.pt"))
+    resumed.learn(3)
+
+    assert resumed.current_learning_iteration == straight.current_learning_iteration == 5
+    assert resumed.alg.learning_rate == straight.alg.learning_rate
+    expected, found = networks(straight), networks(resumed)
+    assert expected.keys() == found.keys()
+    assert [name for name in expected if not torch.equal(expected[name], found[name])] == []
+
+
+def test_checkpoint_of_rsl_rls_runner_resumes_bit_for_bit_too(tmp_path: Path) -> None:
+    """What the algorithm saves suffices; rsl_rl's runner does not restore the random numbers, ours does."""
+    torch.manual_seed(3)
+    straight = make_runner(runner_cfg())
+    straight.learn(4)
+    torch.manual_seed(3)
+    env = PointMass()
+    half = OnPolicyRunner(env, runner_cfg())
+    half.learn(2)
+    half.save(str(tmp_path / "model_1.pt"))
+    torch.manual_seed(99)
+    resumed = make_runner(runner_cfg(), env=env)
+    resumed.load(str(tmp_path / "model_1.pt"))
+    resumed.learn(2)
+    expected, found = networks(straight), networks(resumed)
+    assert [name for name in expected if not torch.equal(expected[name], found[name])] == []
+
+
+def test_another_seed_draws_other_numbers(tmp_path: Path) -> None:
+    make_runner(runner_cfg() | {"seed": 1}, tmp_path).learn(1)
+    results = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed + 10)
+        runner = make_runner(runner_cfg() | {"seed": seed}, env=PointMass(seed=5))
+        runner.load(str(tmp_path / "model_0.pt"))
+        torch.manual_seed(seed + 20)
+        runner.learn(1)
+        results.append(networks(runner)["actor_state_dict mlp.0.weight"])
+    assert torch.equal(results[0], results[1])
+    assert not torch.equal(results[0], results[2])
+
+
+def test_random_states_are_plain_and_exact(tmp_path: Path) -> None:
+    def draw() -> list[float]:
+        return [random.random(), float(np.random.rand()), torch.rand(1).item()]  # noqa: NPY002
+
+    write({"states": random_states("cpu")}, tmp_path / "states.pt")
+    expected = draw()
+    assert draw() != expected
+    restore_random_states(read(tmp_path / "states.pt")["states"], "cpu")
+    assert draw() == expected
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_random_states_of_cuda_are_exact(tmp_path: Path) -> None:
+    write({"states": random_states("cuda:0")}, tmp_path / "states.pt")
+    expected = torch.rand(3, device="cuda:0")
+    restore_random_states(read(tmp_path / "states.pt", "cuda:0")["states"], "cuda:0")
+    assert torch.equal(torch.rand(3, device="cuda:0"), expected)
+
+
+def test_checkpoint_says_where_it_comes_from(tmp_path: Path) -> None:
+    make_runner(runner_cfg(symmetry_cfg=SYMMETRY), tmp_path).learn(1)
+    checkpoint = read(tmp_path / "model_0.pt")
+    assert checkpoint["cfg"]["algorithm"]["symmetry_cfg"]["data_augmentation_func"] == "point_mass:mirror"
+    assert checkpoint["cfg"]["actor"]["hidden_dims"] == [32, 32]
+    assert {"isaaclab_bpo", "rsl-rl-lib", "torch"} <= checkpoint["versions"].keys()
+
+
+def test_iterations_go_on_after_the_saved_one_and_end_where_the_run_was_to_end(tmp_path: Path) -> None:
+    runner = make_runner(runner_cfg() | {"save_interval": 1}, tmp_path)
+    runner.learn(5)
+    names = [f"model_{i}.pt" for i in range(5)]
+    assert sorted(path.name for path in tmp_path.glob("*.pt")) == names
+    cut_short = make_runner(runner_cfg(), tmp_path)
+    cut_short.load(str(tmp_path / "model_1.pt"))
+    assert cut_short.iterations_left(5) == 3  # the same command again
+    assert cut_short.iterations_left(7) == 7  # another one
+    cut_short.learn(cut_short.iterations_left(5))
+    assert cut_short.current_learning_iteration == 4
+    finished = make_runner(runner_cfg())
+    finished.load(str(tmp_path / "model_4.pt"))
+    assert finished.iterations_left(5) == 5
+    finished.learn(2)
+    finished.learn(1)
+    assert finished.current_learning_iteration == 7
+
+
+def test_only_the_last_checkpoints_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "model_best.pt").touch()
+    make_runner(runner_cfg() | {"save_interval": 1, "keep_last": 2}, tmp_path).learn(5)
+    assert sorted(path.name for path in tmp_path.glob("*.pt")) == ["model_3.pt", "model_4.pt", "model_best.pt"]
+
+
+def test_pruning_keeps_what_was_written_last_whatever_its_number(tmp_path: Path) -> None:
+    for age, name in enumerate(("model_5.pt", "model_900.pt", "model_10.pt")):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (1000 - age, 1000 - age))
+    prune(tmp_path, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["model_5.pt"]
+
+
+def test_failed_save_outside_of_learning_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        make_runner(runner_cfg()).save(str(tmp_path / "nowhere" / "model_0.pt"))
+
+
+@pytest.mark.parametrize("median", ["critic", "batch"])
+def test_ppo_goes_on_with_a_checkpoint_of_bpo(median: str, tmp_path: Path) -> None:
+    bpo = make_runner(runner_cfg(median=median), tmp_path)
+    bpo.learn(2)
+    ppo = make_runner(runner_cfg(algorithm="PPO"))
+    ppo.load(str(tmp_path / "model_1.pt"))
+    for name, value in networks(ppo).items():
+        assert torch.equal(value, networks(bpo)[name]), name
+    ppo.learn(1)
+
+
+def test_bpo_goes_on_with_a_checkpoint_of_rsl_rls_ppo(tmp_path: Path) -> None:
+    ppo = OnPolicyRunner(PointMass(), runner_cfg(algorithm="PPO"))
+    ppo.learn(2)
+    ppo.save(str(tmp_path / "model_1.pt"))
+    bpo = make_runner(runner_cfg())
+    bpo.load(str(tmp_path / "model_1.pt"))
+    assert bpo.current_learning_iteration == 1
+    bpo.learn(1)
+
+
+def test_optimizer_of_another_kind_is_refused_unless_it_stays_behind(tmp_path: Path) -> None:
+    make_runner(runner_cfg(optimizer="sgd"), tmp_path).learn(1)
+    runner = make_runner(runner_cfg())
+    runner.load(str(tmp_path / "model_0.pt"))  # which has no moments at all
+    runner.learn(1)
+    make_runner(runner_cfg(optimizer="rmsprop"), tmp_path).learn(1)
+    with pytest.raises(ValueError, match="another optimizer than Adam: without resuming the optimizer"):
+        make_runner(runner_cfg()).load(str(tmp_path / "model_0.pt"))
+    parts = {"actor": True, "critic": True, "optimizer": False, "iteration": True, "rnd": True}
+    make_runner(runner_cfg()).load(str(tmp_path / "model_0.pt"), load_cfg=parts)
