@@ -94,13 +94,20 @@ def check_configuration(action: Action, args: argparse.Namespace, overrides: lis
         if token not in chosen:
             try:
                 _check_override(token, {"env": env_cfg, "agent": agent_cfg})
-                resolve(args, [*chosen, token], play_mode)
             except UserError as error:
                 wrong[token] = str(error)
-            except (ValueError, TypeError, KeyError, HydraException, OmegaConfBaseException) as error:
-                reason = " ".join(str(error).split())
-                wrong[token] = f"{token!r} does not suit the field: {reason}"
-    env_cfg, agent_cfg = resolve(args, [token for token in overrides if token not in wrong], play_mode)
+    good = [token for token in overrides if token not in wrong]
+    unsuitable = (ValueError, TypeError, KeyError, AttributeError, HydraException, OmegaConfBaseException)
+    try:
+        env_cfg, agent_cfg = resolve(args, good, play_mode)
+    except unsuitable as error:
+        for token in good:  # which one?
+            try:
+                resolve(args, [*chosen, token], play_mode)
+            except unsuitable as one:
+                wrong[token] = f"{token!r} does not suit the field: {' '.join(str(one).split())}"
+        if not wrong:
+            raise UserError(f"the overrides do not suit each other: {' '.join(str(error).split())}") from None
     num_envs = args.num_envs or env_cfg.scene.num_envs
     problems = [*wrong.values()]
     if not isinstance(num_envs, int) or num_envs < 1:

@@ -190,27 +190,21 @@ def test_damaged_configuration_of_a_run_is_no_crash(ask: Ask, tmp_path: Path, te
     checkpoint = write_run(tmp_path, GO1, BPO, OVPHYSX)
     (checkpoint.parent / "params" / "env.yaml").write_text(text)
     answer = ask("train", "--task", GO1, "--checkpoint", str(checkpoint))
-    assert (
-        "env.yaml', which says how the checkpoint was trained, is damaged" in answer.get("error", "") or answer["argv"]
-    )
+    assert "argv" in answer or "env.yaml', which says how the checkpoint was trained, is damaged" in answer["error"]
 
 
 def test_configuration_of_a_run_cannot_add_overrides(ask: Ask, tmp_path: Path) -> None:
     checkpoint = write_run(tmp_path, GO1, BPO, OVPHYSX)
     file = checkpoint.parent / "params" / "env.yaml"
     file.write_text(file.read_text().replace("joint_ordering: null", "joint_ordering: 'x hydra.run.dir=/'"))
-    assert "is no name of one" in ask("train", "--task", GO1, "--checkpoint", str(checkpoint))["error"]
+    assert "is not the name of one" in ask("train", "--task", GO1, "--checkpoint", str(checkpoint))["error"]
 
 
 def test_all_mistakes_are_named_at_once(ask: Ask) -> None:
     mistakes = [
         *("agent.algorithm.clip_parm=0.3", "agent.algorithm.gamma=2", "agent.actor.activation=nonsense"),
-        *(
-            "agent.logger=print",
-            "agent.save_interval=0",
-            "env.scene.num_envs=many",
-            "agent.algorithm.num_mini_batches=9999",
-        ),
+        *("agent.logger=print", "agent.save_interval=0", "env.scene.num_envs=many"),
+        "agent.algorithm.num_mini_batches=999999",
     ]
     error = ask("train", "--task", G1, *mistakes)["error"]
     for mistake in mistakes:
@@ -219,7 +213,7 @@ def test_all_mistakes_are_named_at_once(ask: Ask) -> None:
 
 
 def test_value_of_another_type_is_named(ask: Ask) -> None:
-    assert "hidden_dims=wide" in ask("train", "--task", G1, "agent.actor.hidden_dims=wide")["error"]
+    assert "hidden_dims='wide'" in ask("train", "--task", G1, "agent.actor.hidden_dims=wide")["error"]
 
 
 def test_log_folder_that_cannot_be_written_is_refused(ask: Ask, tmp_path: Path) -> None:

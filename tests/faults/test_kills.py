@@ -64,6 +64,7 @@ def test_preempted_run_saves_and_finishes_later(
 ) -> None:
     total = 50
     process, next_iteration = start(tmp_path, total, env_class)
+    reached = -1
     for _ in range(random.Random(seed).randint(2, 20)):
         reached = next_iteration()
     assert process.pid is not None

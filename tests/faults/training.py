@@ -33,8 +33,14 @@ TIMEOUT = 60.0  # [s]; an iteration takes a hundredth
 
 def small_cfg(**changes: Any) -> dict:
     """A configuration whose iterations take about as long as saving them."""
-    cfg = runner_cfg(num_learning_epochs=1) | {"num_steps_per_env": 4, "save_interval": 1, "keep_last": 3, "seed": 0}
-    cfg["actor"]["hidden_dims"] = cfg["critic"]["hidden_dims"] = [8]
+    cfg: dict = runner_cfg(num_learning_epochs=1) | {
+        "num_steps_per_env": 4,
+        "save_interval": 1,
+        "keep_last": 3,
+        "seed": 0,
+    }
+    for network in ("actor", "critic"):
+        cfg[network]["hidden_dims"] = [8]
     return cfg | changes
 
 
@@ -100,7 +106,7 @@ def train(folder: Path, iterations: int, env_class: type[PointMass], pipe: Conne
         pipe.send(kwargs["it"])
         log(**kwargs)
 
-    runner.logger.log = log_and_tell
+    runner.logger.log = log_and_tell  # type: ignore[method-assign]
     try:
         runner.learn(runner.iterations_left(iterations))
     except OSError as error:
