@@ -42,7 +42,7 @@ from rsl_rl.runners import OnPolicyRunner
 
 from cli import Command, fail, parse
 from configuration import Action, UserError
-from isaaclab_bpo.algorithms import CheckpointError, ConfigurationError
+from isaaclab_bpo.algorithms import CheckpointError, ConfigurationError, RankLostError
 from isaaclab_bpo.runners import DurableRunner, Preemption
 
 
@@ -100,7 +100,7 @@ def train(command: Command) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             try:
                 runner.learn(iterations, init_at_random_ep_len=agent_cfg.init_at_random_ep_len)
-            except (OSError, FloatingPointError) as error:  # a full disk, or values that are not finite
+            except (OSError, FloatingPointError, RankLostError) as error:  # a full disk, or values that are not finite
                 fail("train.py", error, code=1)
             if torch.distributed.is_initialized():
                 torch.distributed.destroy_process_group()

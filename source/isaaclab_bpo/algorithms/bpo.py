@@ -693,7 +693,7 @@ class BPO(PPO):
 
         if self._raw_median_critic is not None and (load_cfg is None or load_cfg.get("critic")):
             state = loaded_dict.get("median_critic_state_dict")
-            if not is_like(self._raw_median_critic, state):
+            if state is None or not is_like(self._raw_median_critic, state):
                 print("[INFO] The checkpoint holds no median critic of this kind: it starts from the critic's weights.")
                 shared = isinstance(self._raw_median_critic, nn.Linear)
                 state = (self._raw_critic.mlp[-1] if shared else self._raw_critic).state_dict()

@@ -14,7 +14,7 @@ from tensordict import TensorDict
 from isaaclab_bpo.storage import is_sound
 
 
-class TrainingDivergedError(RuntimeError):
+class TrainingDivergedError(FloatingPointError):
     """Nothing could be learnt for too long. The networks are those of the last mini-batch that was used."""
 
 

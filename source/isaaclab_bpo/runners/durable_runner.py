@@ -81,6 +81,7 @@ class DurableRunner(OnPolicyRunner):
         Raises:
             ConfigurationError: If the mini-batches do not fit the environments.
             OSError: If the newest state could not be saved.
+            FloatingPointError: If nothing could be learnt for too long; the state is saved.
             SystemExit: After SIGTERM or SIGUSR1, with the code :data:`~isaaclab_bpo.runners.PREEMPTED`.
         """
         check_configuration(self.cfg, self.env.num_envs)  # playing may have fewer than mini-batches
@@ -97,6 +98,12 @@ class DurableRunner(OnPolicyRunner):
         try:
             with Preemption() as self._preemption:
                 super().learn(num_learning_iterations, init_at_random_ep_len)
+        except FloatingPointError:
+            # The networks are still those of the last mini-batch that was used
+            if self.logger.writer is not None:
+                self.save(str(Path(str(self.logger.log_dir)) / f"model_{self.current_learning_iteration}.pt"))
+                self.logger.stop_logging_writer()
+            raise
         finally:
             self._is_learning = False
         self._raise_failed_save()
