@@ -33,6 +33,9 @@ from .hyperparameters import hyperparameter_problems, ratio_bounds
 MAX_LOG_RATIO = 20.0
 """Bound of |log ρ|, far outside any ratio bounds, so that neither ρ nor its logarithm becomes infinite."""
 
+ROWS_ON_CPU = 1024
+"""How many observations the critic is given at once on the CPU, to evaluate a rollout."""
+
 # rsl_rl updates the observation normalizers once per update since 5.5, before that at every environment step.
 _NORMALIZES_IN_UPDATE = tuple(map(int, version("rsl-rl-lib").split(".")[:2])) >= (5, 5)
 
@@ -517,14 +520,10 @@ class BPO(PPO):
             name: nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
             for name, parameters in self._parameters().items()
         }
-        norms = list(self._gradient_norms.values())
         if self.rnd:
-            norms.append(nn.utils.get_total_norm([p.grad for p in self.rnd.predictor.parameters()]))  # type: ignore
-        # Of several ranks, one with a valid transition is enough; their gradients are the same by now
-        has_valid = self.storage.valid.any().float()
-        if self.is_multi_gpu:
-            torch.distributed.all_reduce(has_valid, op=torch.distributed.ReduceOp.MAX)
-        used = torch.stack(norms).isfinite().all() & (has_valid > 0.0)
+            gradients = [p.grad for p in self.rnd.predictor.parameters() if p.grad is not None]
+            self._gradient_norms["RND predictor"] = nn.utils.get_total_norm(gradients)
+        used = self._is_usable(self._gradient_norms)
         self._consecutive_skips.add_(1.0).mul_(~used)
         self._adapt_learning_rate(kl)
         if self.accelerate:
@@ -534,11 +533,21 @@ class BPO(PPO):
             self.optimizer.step()
             if self.rnd:
                 self.rnd.optimizer.step()
-        # Below its range the std would be clamped without a gradient that could lead it back
+        self._keep_std_in_range()
+        return used
+
+    def _is_usable(self, gradient_norms: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Return whether to step: all gradients are finite, and the rollout has a valid transition."""
+        has_valid = self.storage.valid.any().float()
+        if self.is_multi_gpu:  # one of any rank is enough; the gradients are the same by now
+            torch.distributed.all_reduce(has_valid, op=torch.distributed.ReduceOp.MAX)
+        return torch.stack(list(gradient_norms.values())).isfinite().all() & (has_valid > 0.0)
+
+    def _keep_std_in_range(self) -> None:
+        """Clamp the parameter of the action std: rsl_rl clamps its value, without a gradient that leads it back."""
         std = getattr(self._raw_actor.distribution, "std_param", None)
         if std is not None:
             std.data.clamp_(*self._raw_actor.distribution.std_range)  # type: ignore[union-attr]
-        return used
 
     @torch.no_grad()
     def _refresh_targets(self) -> None:
@@ -556,7 +565,10 @@ class BPO(PPO):
             batch = next(st.recurrent_mini_batch_generator(num_mini_batches=1, num_epochs=1))
             values = self.critic(batch.observations, masks=batch.masks, hidden_state=batch.hidden_states[1])
         else:
-            values = self.critic(st.observations.flatten(0, 1))
+            # On the CPU in parts whose activations stay in the cache
+            num_rows = st.values.numel() if st.values.is_cuda else ROWS_ON_CPU
+            observations: TensorDict = st.observations.flatten(0, 1)  # type: ignore[assignment]
+            values = torch.cat([self.critic(part) for part in observations.split(num_rows)])
         st.values.copy_(values.view_as(st.values))
 
     @torch.no_grad()
