@@ -117,7 +117,7 @@ def test_lock_names_no_address() -> None:
 def test_lock_covers_what_the_launcher_installs() -> None:
     locked = {line.split("==")[0] for line in LOCK.splitlines() if re.match(r"[a-z0-9]", line)}
     extras = PROJECT["optional-dependencies"]
-    for requirement in (*PROJECT["dependencies"], *extras["isaaclab"], *extras["dev"]):
+    for requirement in (*PROJECT["dependencies"], *extras["isaaclab"], *extras["compare"], *extras["dev"]):
         assert Requirement(requirement).name in locked
 
 

@@ -19,9 +19,13 @@ from typing import NoReturn
 
 from checkpoint import check_widths, choose_engine, find_checkpoint
 from configuration import Action, UserError, check_configuration, load_quietly, override, similar
+from logger import prepare_logger
 
 AGENTS = {"bpo": "rsl_rl_bpo_cfg_entry_point", "ppo": "rsl_rl_cfg_entry_point"}
 """The key of the agent configuration in a task's registration, for each ``--algo``."""
+
+GYM_PREFIX = "Gym-"
+"""What the ids of Gymnasium's tasks start with: they need neither Isaac Lab's simulators nor robot files."""
 
 NUM_ENVS_WITHOUT_CUDA: dict[Action, int] = {"train": 64, "play": 4}
 """Environments that a laptop simulates at a usable speed."""
@@ -66,6 +70,8 @@ def translate(action: Action, argv: list[str]) -> Command:
         raise UserError("--resume does not exist in Isaac Lab 3.0: continue with --checkpoint latest, or a path")
     if own.assets is not None:
         os.environ["ISAACLAB_BPO_ASSETS"] = own.assets
+    elif any(token.removeprefix("--task=").startswith(GYM_PREFIX) for token in passed_on):
+        os.environ["ISAACLAB_BPO_ASSETS"] = "nvidia"  # no server is asked for robot files
 
     from isaaclab_bpo.robots import select_assets
 
@@ -92,6 +98,9 @@ def translate(action: Action, argv: list[str]) -> Command:
     args.agent = _agent(own.algo, args.agent)
     args.task = _task(action, args.task, args.agent)
     command.argv += ["--task", args.task, "--agent", args.agent]
+    in_isaaclab = not args.task.startswith(GYM_PREFIX)
+    if args.video and not in_isaaclab:
+        raise UserError(f"--video films Isaac Lab's tasks, not {args.task}: watch it with env.render_mode=human")
     _check_numbers(args)
     devices = _devices(args, overrides)
     command.argv += devices
@@ -103,7 +112,8 @@ def translate(action: Action, argv: list[str]) -> Command:
     for token in choose_engine(args, overrides, command):
         command.argv.append(token)
         overrides.append(token)
-    if not _cuda() and args.num_envs is None and override(overrides, "env.scene.num_envs") is None:
+    chosen = args.num_envs is not None or override(overrides, "env.scene.num_envs") is not None
+    if in_isaaclab and not _cuda() and not chosen:
         args.num_envs = NUM_ENVS_WITHOUT_CUDA[action]
         command.argv += ["--num_envs", str(args.num_envs)]
     agent_cfg = check_configuration(action, args, overrides)
@@ -111,6 +121,7 @@ def translate(action: Action, argv: list[str]) -> Command:
         check_widths(command.checkpoint, agent_cfg)
     if action == "train":
         _check_log_folder(Path("logs", "rsl_rl", args.experiment_name or agent_cfg.experiment_name))
+        prepare_logger(args.logger or agent_cfg.logger)
     if not _cuda():
         command.notes.insert(0, _without_cuda(args))
     return command

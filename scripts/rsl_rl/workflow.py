@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import torch
 from isaaclab.app import LoadingScreen, launch_simulation
 from isaaclab.envs import DirectMARLEnvCfg
@@ -38,11 +39,14 @@ from isaaclab_rl.utils.wandb import (
     resolve_wandb_entity,
 )
 from isaaclab_tasks.utils import resolve_task_config
+from rsl_rl.env import VecEnv
 from rsl_rl.runners import OnPolicyRunner
 
 from cli import Command, fail, parse
 from configuration import Action, UserError
 from isaaclab_bpo.algorithms import CheckpointError, ConfigurationError, RankLostError
+from isaaclab_bpo.gym import make_gym_vec_env
+from isaaclab_bpo.gym.tasks import GymEnvCfg
 from isaaclab_bpo.runners import DurableRunner, Preemption
 
 
@@ -123,19 +127,10 @@ def play(command: Command) -> None:
         env = run.make_env(checkpoint.parent, checkpoint)
         runner = run.make_runner(env)
         run.load(runner, checkpoint)
-        policy = runner.get_inference_policy(device=str(env.unwrapped.device))
+        policy = runner.get_inference_policy(device=str(runner.env.device))
         runner.export_policy_to_jit(str(checkpoint.parent / "exported"))
         runner.export_policy_to_onnx(str(checkpoint.parent / "exported"))
-        vec_env = runner.env
-        obs = vec_env.get_observations()
-
-        def step() -> None:
-            nonlocal obs
-            obs, _, dones, _ = vec_env.step(policy(obs))
-            policy.reset(dones)
-
-        run.screen.close()
-        common.run_playback(step, dt=env.unwrapped.step_dt, args_cli=run.args, env_cfg=run.env_cfg)
+        run.play(runner.env, policy)
 
 
 @dataclass
@@ -182,10 +177,26 @@ class _Run:
         self.cleanup.callback(common.close_env, env)
         return env
 
+    def wrap(self, env: Any) -> VecEnv:
+        """Return the environment as rsl_rl wants it."""
+        return RslRlVecEnvWrapper(env, clip_actions=self.agent_cfg.clip_actions)
+
+    def play(self, env: Any, policy: Any) -> None:
+        """Run the policy until it is interrupted or a video is complete."""
+        obs = env.get_observations()
+
+        def step() -> None:
+            nonlocal obs
+            obs, _, dones, _ = env.step(policy(obs))
+            policy.reset(dones)
+
+        self.screen.close()
+        common.run_playback(step, dt=env.unwrapped.step_dt, args_cli=self.args, env_cfg=self.env_cfg)
+
     def make_runner(self, env: Any, folder: Path | None = None) -> OnPolicyRunner:
         """Create the runner, with networks and algorithm."""
         self.screen.stage("Preparing agent")
-        env = RslRlVecEnvWrapper(env, clip_actions=self.agent_cfg.clip_actions)
+        env = self.wrap(env)
         log_dir = None if folder is None else str(folder)
         if self.agent_cfg.class_name != "OnPolicyRunner":  # distillation
             runner = create_rsl_rl_runner(env, self.agent_cfg, log_dir)
@@ -207,6 +218,52 @@ class _Run:
             raise UserError(f"--checkpoint {error}") from None
 
 
+class _GymRun(_Run):
+    """A run in an environment of Gymnasium."""
+
+    def make_env(self, folder: Path, checkpoint: Path | None = None) -> Any:
+        """Create the environment."""
+        cfg = self.env_cfg
+        if self.agent_cfg.init_at_random_ep_len:
+            raise UserError("agent.init_at_random_ep_len=true cannot be: Gymnasium counts an episode's steps itself")
+        cfg.log_dir = str(folder)
+        configure_seed(cfg.seed)  # as Isaac Lab's environments do
+        self.screen.stage("Creating environment")
+        try:
+            env = make_gym_vec_env(
+                cfg.id,
+                cfg.scene.num_envs,
+                cfg.sim.device,
+                cfg.seed,
+                cfg,
+                vectorization_mode=cfg.vectorization_mode,
+                render_mode=cfg.render_mode,
+            )
+        except (gymnasium.error.Error, ValueError) as error:
+            raise UserError(f"--task {self.args.task}: {error}") from None
+        self.cleanup.callback(env.close)
+        return env
+
+    def wrap(self, env: Any) -> VecEnv:
+        """Return the environment, which is as rsl_rl wants it."""
+        return env
+
+    def play(self, env: Any, policy: Any) -> None:
+        """Run an episode in every environment and print the returns."""
+        self.screen.close()
+        obs = env.get_observations()
+        returns = torch.zeros(env.num_envs, device=env.device)
+        running = torch.ones(env.num_envs, device=env.device)
+        with torch.inference_mode():
+            while running.any():
+                obs, rewards, dones, _ = env.step(policy(obs))
+                policy.reset(dones)
+                returns += running * rewards
+                running *= 1 - dones
+        each = ", ".join(f"{value:.1f}" for value in returns.tolist())
+        print(f"[isaaclab_bpo] Mean return of {env.num_envs} episodes: {returns.mean():.1f} ({each})")
+
+
 @contextlib.contextmanager
 def _launched(action: Action, command: Command) -> Iterator[_Run]:
     """Resolve the configuration of a command and launch its simulation."""
@@ -216,13 +273,17 @@ def _launched(action: Action, command: Command) -> Iterator[_Run]:
     play_mode = action == "play" and not args.train_env_cfg
     with common.startup_screen(args, num_stages=3) as screen:
         env_cfg, agent_cfg = resolve_task_config(args.task, args.agent, play_mode=play_mode, overrides=overrides)
-        common.pre_launch_video_config(env_cfg, args)
-        common.show_run_summary(screen, args, env_cfg, library="rsl_rl", action=action)
-        screen.stage("Launching simulation")
-        with launch_simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
+        if isinstance(env_cfg, GymEnvCfg):
+            make_run, simulation = _GymRun, contextlib.nullcontext()
+        else:
+            common.pre_launch_video_config(env_cfg, args)
+            common.show_run_summary(screen, args, env_cfg, library="rsl_rl", action=action)
+            screen.stage("Launching simulation")
+            make_run, simulation = _Run, launch_simulation(env_cfg, args)
+        with simulation, contextlib.ExitStack() as cleanup:
             agent_cfg = handle_deprecated_rsl_rl_cfg(update_rsl_rl_cfg(agent_cfg, args), rsl_rl_version)
             common.apply_env_overrides(args, env_cfg)
             try:
-                yield _Run(action, args, env_cfg, agent_cfg, screen, cleanup)
+                yield make_run(action, args, env_cfg, agent_cfg, screen, cleanup)
             except UserError as error:  # here, since Isaac Lab would print its traceback and Isaac Sim end the process
                 fail(f"{action}.py", error)

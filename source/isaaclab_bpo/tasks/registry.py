@@ -14,6 +14,8 @@ import isaaclab_tasks  # noqa: F401  (registers Isaac Lab's tasks)
 from gymnasium.envs.registration import EnvSpec
 from isaaclab_tasks.utils import load_cfg_from_registry
 
+from isaaclab_bpo.gym.tasks import register_mujoco_tasks
+
 AGENT_KEY = "rsl_rl_bpo_cfg_entry_point"
 """Keyword of a task's registration that names its BPO agent; the value for Isaac Lab's ``--agent``."""
 
@@ -49,7 +51,8 @@ def canonical_id(task: str) -> str:
 
 
 def register() -> None:
-    """Give every task with a PPO agent a BPO agent, and register the ids of Isaac Lab 2.x. Idempotent."""
+    """Give every task with a PPO agent a BPO agent; register ids of Isaac Lab 2.x and Gymnasium's tasks. Idempotent."""
+    register_mujoco_tasks()
     for task, spec in list(gym.registry.items()):
         if _PPO_AGENT_KEY in spec.kwargs:
             spec.kwargs.setdefault(AGENT_KEY, _AGENTS.get(task) or _agent_from_ppo(task))

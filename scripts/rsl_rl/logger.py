@@ -1,0 +1,44 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Whether the service that ``--logger`` names can be used here, found out before the simulator starts."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import secrets
+
+from configuration import UserError
+
+REMEDIES = {"wandb": "the extra isaaclab_bpo[wandb]", "neptune": "it with pip"}
+"""What to install for the services that need a package of the same name."""
+
+
+def prepare_logger(name: str) -> None:
+    """Import the package of a logging service and log in to Weights & Biases.
+
+    Args:
+        name: "tensorboard", "wandb" or "neptune".
+
+    Raises:
+        UserError: If the package is missing, or there is neither an account nor the offline mode.
+    """
+    if name not in REMEDIES or os.environ.get("RANK", "0") != "0":  # with several GPUs, the first rank logs
+        return
+    try:
+        service = importlib.import_module(name)
+    except ImportError as error:
+        raise UserError(
+            f"--logger {name} needs the package {name}, which cannot be imported ({error}): install {REMEDIES[name]}"
+        ) from None
+    if name == "wandb":
+        # Isaac Lab 3.0 makes an id with a function that wandb 0.28.2 has dropped, unless it finds one
+        os.environ.setdefault("WANDB_RUN_ID", secrets.token_hex(4))
+        try:
+            service.login()  # asks in a terminal; does nothing offline
+        except service.Error as error:
+            raise UserError(
+                f"--logger wandb cannot log in: {str(error).split('. ')[0]}. Run 'wandb login' once, or set "
+                "WANDB_MODE=offline to log into the folder wandb/"
+            ) from None

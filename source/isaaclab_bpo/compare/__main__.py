@@ -1,0 +1,71 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Compare trainings of several algorithms and seeds: tables and learning curves from their tensorboard events.
+
+./isaaclab.sh -p -m isaaclab_bpo.compare logs/rsl_rl --output comparison
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+try:
+    import matplotlib as mpl
+
+    from .report import write_report
+    from .runs import read_runs
+except ModuleNotFoundError as error:
+    raise SystemExit(f"compare: error: {error}: install the extra isaaclab_bpo[compare]") from None
+
+
+def main() -> None:
+    """Read the command line and write the report."""
+    parser = argparse.ArgumentParser(prog="python -m isaaclab_bpo.compare", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument(
+        "runs", type=Path, nargs="+", help="Folders of runs, or above them; or a runs.json of an earlier comparison."
+    )
+    parser.add_argument("--output", type=Path, default=Path("comparison"), help="Folder for the report.")
+    parser.add_argument(
+        "--threshold",
+        type=_threshold,
+        action="append",
+        default=[],
+        metavar="TASK=RETURN",
+        help="Return whose first time is reported. Default: the final return of the weakest algorithm.",
+    )
+    args = parser.parse_args()
+    mpl.use("agg")
+
+    runs, problems = read_runs(args.runs)
+    for problem in problems:
+        print(f"compare: left out: {problem}", file=sys.stderr)
+    thresholds = dict(args.threshold)
+    try:
+        if not runs:
+            raise ValueError(f"no run to compare in {', '.join(map(str, args.runs))}")
+        unknown = sorted(thresholds.keys() - {run.task for run in runs})
+        if unknown:
+            tasks = ", ".join(sorted({run.task for run in runs}))
+            raise ValueError(f"--threshold names {unknown[0]!r}, but the runs are of {tasks}")
+        files = write_report(runs, problems, thresholds, args.output)
+    except (ValueError, OSError) as error:
+        print(f"compare: error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    print("\n".join(map(str, files)))
+
+
+def _threshold(text: str) -> tuple[str, float]:
+    task, _, value = text.rpartition("=")
+    if not task:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form TASK=RETURN")
+    try:
+        return task, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{value!r} is not a number") from None
+
+
+if __name__ == "__main__":
+    main()

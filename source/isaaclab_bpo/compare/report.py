@@ -1,0 +1,226 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Writes a comparison: Markdown, CSV, a plot of the learning curves, and the curves themselves."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping
+from itertools import combinations, groupby
+from pathlib import Path
+from typing import Any, Literal
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter
+
+from .runs import Run, write_runs
+from .statistics import FEWEST_RUNS, Estimate, Group, group_runs, probability_of_improvement
+
+CAPTION = f"""\
+*Return* is what rsl_rl logs as `Train/mean_reward`: the mean over the last 100 episodes. A run's *final* return is
+its mean over the last 10 % of the steps, its *best* the maximum of its curve, averaged over 1/200 of the run; both
+count up to the *steps* given (of all environments together), which the shortest run of the task has made. The table
+shows the interquartile mean over runs (with fewer than four it is the mean) and, in brackets, its 95 %
+percentile-bootstrap interval; with fewer than {FEWEST_RUNS} runs no interval is claimed. A run has *reached* the
+threshold when its return is first that high or higher; *after* is the median over runs, in steps and in time of
+collection and learning, without start-up. The threshold is the lowest interquartile mean of the final returns of the
+task's algorithms, unless another one was asked for. The *probability of improvement* of X over Y is P(X > Y) + P(X =
+Y)/2 over pairs of runs, of their final returns. Definitions: [Agarwal et al.,
+2021](https://arxiv.org/abs/2108.13264)."""
+
+_format_steps = EngFormatter(places=2, sep="")
+
+
+def write_report(runs: list[Run], problems: list[str], thresholds: Mapping[str, float], folder: Path) -> list[Path]:
+    """Write the comparison of ``runs``.
+
+    Args:
+        runs: Runs, sorted by task and algorithm.
+        problems: What was left out, a sentence each.
+        thresholds: The return whose first time is reported, by task; see :data:`CAPTION` for the default.
+        folder: Where to, made if it does not exist.
+
+    Returns:
+        The files.
+
+    Raises:
+        ValueError: If a run is too short to be compared.
+    """
+    groups = group_runs(runs)
+    tasks = {task: list(members) for task, members in groupby(groups, key=lambda group: group.task)}
+    weakest = {task: min(group.final.value for group in members) for task, members in tasks.items()}
+    thresholds = weakest | dict(thresholds)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / name for name in ("compare.md", "compare.csv", "runs.csv", "curves.png", "runs.json")]
+    table = [_row(group, thresholds[group.task]) for group in groups]
+    _write_csv(files[1], table)
+    _write_csv(
+        files[2], (_row_of_run(group, i, thresholds[group.task]) for group in groups for i in range(len(group.runs)))
+    )
+    _plot(tasks, files[3])
+    write_runs(runs, files[4])
+    files[0].write_text(_markdown(groups, table, _improvements(tasks), problems), encoding="utf-8")
+    return files
+
+
+def _row(group: Group, threshold: float) -> dict[str, Any]:
+    """Return the row of a group in the table, by column."""
+    steps, seconds = np.median(group.until(threshold), axis=1)
+    return {
+        "task": group.task,
+        "algorithm": group.name,
+        "runs": len(group.runs),
+        "seeds": " ".join(str(run.seed) for run in group.runs),
+        "steps": group.steps,
+        "final": group.final.value,
+        "final_low": group.final.low,
+        "final_high": group.final.high,
+        "best": group.best.value,
+        "best_low": group.best.low,
+        "best_high": group.best.high,
+        "threshold": threshold,
+        "reached": int(np.isfinite(group.until(threshold)[0]).sum()),
+        "steps_to_threshold": steps,
+        "seconds_to_threshold": seconds,
+    }
+
+
+def _row_of_run(group: Group, index: int, threshold: float) -> dict[str, Any]:
+    """Return the row of one run of a group, by column."""
+    run = group.runs[index]
+    steps, seconds = group.until(threshold)[:, index]
+    return {
+        "task": group.task,
+        "algorithm": group.name,
+        "seed": run.seed,
+        "steps": run.steps[-1],
+        "seconds": run.seconds[-1],
+        "final": group.final_returns[index],
+        "best": group.best_returns[index],
+        "threshold": threshold,
+        "steps_to_threshold": steps,
+        "seconds_to_threshold": seconds,
+        "folders": " ".join(run.folders),
+    }
+
+
+def _improvements(tasks: Mapping[str, list[Group]]) -> list[tuple[str, str, str, Estimate]]:
+    """Return task, X, Y and the probability of improvement of X over Y, for each task and over all that have both."""
+    rows, pairs_of = [], {}
+    for task, groups in tasks.items():
+        for x, y in combinations(groups, 2):
+            pair = (x.final_returns, y.final_returns)
+            pairs_of.setdefault((x.name, y.name), []).append(pair)
+            rows.append((task, x.name, y.name, probability_of_improvement([pair])))
+    for (x, y), pairs in pairs_of.items():
+        if len(pairs) > 1:
+            rows.append((f"{len(pairs)} tasks", x, y, probability_of_improvement(pairs)))
+    return rows
+
+
+def _write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    rows = list(rows)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _markdown(
+    groups: list[Group],
+    table: list[dict[str, Any]],
+    improvements: list[tuple[str, str, str, Estimate]],
+    problems: list[str],
+) -> str:
+    """Return the report."""
+    header = ("task", "algorithm", "runs", "steps", "final return", "best return", "threshold", "reached by", "after")
+    body = [
+        (
+            group.task,
+            group.name,
+            f"{row['runs']} (seed{'s' * (row['runs'] > 1)} {row['seeds']})",
+            _format_steps(group.steps),
+            _interval(group.final),
+            _interval(group.best),
+            f"{row['threshold']:.4g}",
+            f"{row['reached']} of {row['runs']}",
+            _moment(row["steps_to_threshold"], row["seconds_to_threshold"]),
+        )
+        for group, row in zip(groups, table, strict=True)
+    ]
+    parts = ["# Comparison", "![Learning curves](curves.png)", _table(header, body), CAPTION]
+    if improvements:
+        rows = [(task, f"{x} over {y}", _interval(estimate)) for task, x, y, estimate in improvements]
+        parts += ["## Probability of improvement", _table(("task", "X over Y", "P(X > Y)"), rows)]
+    notes = [
+        f"{group.task}, {group.name}: no interval is claimed from {len(group.runs)} run{'s' * (len(group.runs) > 1)}."
+        for group in groups
+        if len(group.runs) < FEWEST_RUNS
+    ]
+    notes += [
+        f"{group.task}, {group.name}: seed {run.seed} went on to {_format_steps(run.steps[-1])} steps, of which "
+        f"{_format_steps(group.steps)} are compared."
+        for group in groups
+        for run in group.runs
+        if run.steps[-1] > group.steps
+    ]
+    notes += [f"Left out: {problem}." for problem in problems]
+    if notes:
+        parts += ["## Notes", "\n".join(f"* {note}" for note in notes)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [header, ("---",) * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+
+
+def _interval(estimate: Estimate) -> str:
+    if estimate.low is None:
+        return f"{estimate.value:.4g}"
+    return f"{estimate.value:.4g} [{estimate.low:.4g}, {estimate.high:.4g}]"
+
+
+def _moment(steps: float, seconds: float) -> str:
+    """Return steps and time in words."""
+    if math.isinf(steps):
+        return "not by half of the runs"
+    unit, size = next(
+        (unit, size) for unit, size in (("h", 3600), ("min", 60), ("s", 1)) if seconds >= size or size == 1
+    )
+    return f"{_format_steps(steps)} steps, {seconds / size:.3g} {unit}"
+
+
+def _plot(tasks: Mapping[str, list[Group]], path: Path) -> None:
+    """Plot the learning curves, a row for each task: against steps on the left, against time on the right."""
+    figure, axes = plt.subplots(len(tasks), 2, figsize=(11.0, 3.4 * len(tasks)), layout="constrained", squeeze=False)
+    names = dict.fromkeys(group.name for groups in tasks.values() for group in groups)
+    colors = {name: f"C{i}" for i, name in enumerate(names)}
+    for (left, right), (task, groups) in zip(axes, tasks.items(), strict=True):
+        for group in groups:
+            _draw(left, group, "steps", 1.0, colors[group.name])
+            _draw(right, group, "seconds", 60.0, colors[group.name])
+        left.xaxis.set_major_formatter(EngFormatter(sep=""))
+        left.set(title=task, xlabel="steps", ylabel="return")
+        left.legend(frameon=False)
+        right.set(title=task, xlabel="time [min]")
+    figure.supxlabel(
+        f"interquartile mean over runs and its 95 % interval (from {FEWEST_RUNS} runs on; with fewer, their mean)",
+        fontsize=9,
+    )
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def _draw(axes: Axes, group: Group, axis: Literal["steps", "seconds"], unit: float, color: str) -> None:
+    """Draw the curve of a group, with its band, or with the curves of its runs if they are too few for one."""
+    grid, (middle, low, high), curves = group.curve(axis)
+    axes.plot(grid / unit, middle, color=color, label=f"{group.name}, {len(curves)} run{'s' * (len(curves) > 1)}")
+    if len(curves) >= FEWEST_RUNS:
+        axes.fill_between(grid / unit, low, high, color=color, alpha=0.2, linewidth=0.0)
+    elif len(curves) > 1:
+        axes.plot(grid / unit, curves.T, color=color, alpha=0.4, linewidth=0.7)

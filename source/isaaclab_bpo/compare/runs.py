@@ -1,0 +1,264 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Reads trainings from the folders that Isaac Lab's rsl_rl workflow writes, and from files of gathered curves."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+POINTS = 200
+"""Most points of a curve; longer ones are averaged over stretches of equal length before anything is computed."""
+
+
+class UnreadableRun(Exception):
+    """Why a folder or a file is left out; the message is for the user."""
+
+
+@dataclass
+class Run:
+    """A training: what was trained, how, and its learning curve. One that was resumed is one run."""
+
+    task: str
+    algorithm: str
+    seed: int
+    settings: dict[str, Any]
+    """Everything that could tell this run from others of the algorithm: hyperparameters, networks, physics engine."""
+    folders: list[str]
+    """The folders that it is in, several if it was resumed."""
+    steps: list[float]
+    """Environment steps, of all environments together, at each point of the curve."""
+    seconds: list[float]
+    """Time of collection and learning so far [s]."""
+    returns: list[float]
+    """Mean return of the last 100 episodes, as rsl_rl logs it."""
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Reads plain YAML: what would need Python (tuples, slices, functions) becomes None, so no file can run code."""
+
+
+_PlainLoader.add_multi_constructor("tag:yaml.org,2002:python/", lambda loader, suffix, node: None)
+
+
+def read_runs(paths: Iterable[Path]) -> tuple[list[Run], list[str]]:
+    """Read all runs in and below ``paths``.
+
+    Args:
+        paths: Folders with tensorboard event files somewhere below, and JSON files that :func:`write_runs` wrote.
+
+    Returns:
+        The runs, sorted by task, algorithm and seed, and a sentence for everything that is left out.
+    """
+    runs, segments, problems = [], [], []
+    for path in paths:
+        if not path.exists():
+            problems.append(f"{path} does not exist")
+        elif path.is_file():
+            try:
+                runs += _read_gathered(path)
+            except UnreadableRun as error:
+                problems.append(f"{path}: {error}")
+    files = (file for path in paths if path.is_dir() for file in path.rglob("events.out.tfevents.*"))
+    folders = {file.parent.resolve(): file.parent for file in files}  # named as the user names them
+    for _, folder in sorted(folders.items()):
+        try:
+            segments.append(_read_folder(folder))
+        except UnreadableRun as error:
+            problems.append(f"{folder}: {error}")
+    for chain in _chains(segments):
+        try:
+            runs.append(_join(chain))
+        except UnreadableRun as error:
+            problems.append(f"{chain[-1].folder}: {error}")
+    return sorted(runs, key=lambda run: (run.task, run.algorithm, run.seed)), problems
+
+
+def write_runs(runs: list[Run], path: Path) -> None:
+    """Gather ``runs`` in one JSON file, which :func:`read_runs` reads.
+
+    Args:
+        runs: The runs.
+        path: The file.
+    """
+    lines = (json.dumps(asdict(run)) for run in runs)
+    path.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
+
+
+def _read_gathered(path: Path) -> list[Run]:
+    """Read what :func:`write_runs` wrote."""
+    try:
+        runs = [Run(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+        for run in runs:
+            curve = np.array([run.steps, run.seconds, run.returns], dtype=float)
+            if curve.shape[1] == 0 or not np.isfinite(curve).all():
+                raise ValueError("a curve is empty or not finite")
+            run.seed, run.task, run.algorithm = int(run.seed), str(run.task), str(run.algorithm)
+            run.settings = dict(run.settings)
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise UnreadableRun(f"no file of runs that isaaclab_bpo.compare wrote ({error})") from error
+    return runs
+
+
+@dataclass
+class _Segment:
+    """The part of a run that one folder holds."""
+
+    folder: Path
+    task: str
+    algorithm: str
+    seed: int
+    settings: dict[str, Any]
+    resumed_from: str
+    """The checkpoint that it was started from, or a pattern."""
+    steps_per_iteration: int
+    iterations: np.ndarray
+    """Shape (3, n): iteration, seconds that it took, mean return (NaN before the first episode's end)."""
+
+    @property
+    def group(self) -> tuple[str, str, int]:
+        return self.task, self.algorithm, self.seed
+
+
+def _read_folder(folder: Path) -> _Segment:
+    """Read a folder with event files."""
+    manifest = _read_configuration(folder / "run.json", json.loads)
+    agent = _read_configuration(folder / "params" / "agent.yaml", lambda text: yaml.load(text, _PlainLoader))
+    env = _read_configuration(folder / "params" / "env.yaml", lambda text: yaml.load(text, _PlainLoader))
+    num_envs, num_steps = _get(env, "scene.num_envs", int), _get(agent, "num_steps_per_env", int)
+    settings = {key: value for key, value in agent.items() if key.startswith(("algorithm.", "actor.", "critic."))}
+    settings |= {"num_envs": num_envs, "num_steps_per_env": num_steps, "physics": env.get("sim.physics.class_type")}
+    return _Segment(
+        folder=folder,
+        task=_get(manifest, "task", str),
+        algorithm=re.split("[.:]", _get(agent, "algorithm.class_name", str))[-1],
+        seed=_get(agent, "seed", int),
+        settings=settings,
+        resumed_from=str(agent.get("load_checkpoint")),
+        # With several GPUs, every rank but the first has a folder rank_1, rank_2, ... for its configuration
+        steps_per_iteration=num_envs * num_steps * (1 + len(list(folder.glob("rank_*")))),
+        iterations=_read_events(folder),
+    )
+
+
+def _read_configuration(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
+    """Return the leaves of a file of nested mappings, by their dotted names."""
+    try:
+        return dict(_leaves(parse(path.read_text(encoding="utf-8"))))
+    except OSError as error:
+        raise UnreadableRun(f"not a run of Isaac Lab 3.0, {path.name} cannot be read: {error.strerror}") from error
+    except (ValueError, AttributeError, yaml.YAMLError, RecursionError) as error:
+        raise UnreadableRun(f"{path.name} is damaged") from error
+
+
+def _leaves(mapping: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in mapping.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _get(configuration: dict[str, Any], key: str, kind: type) -> Any:
+    """Return an entry, which must be of type ``kind``."""
+    value = configuration.get(key)
+    if not isinstance(value, kind):
+        raise UnreadableRun(f"{key} is {value!r} in its configuration")
+    return value
+
+
+def _read_events(folder: Path) -> np.ndarray:
+    """Return iteration, duration and mean return from the event files of a folder, shape (3, n)."""
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})  # 0: all of them
+    try:
+        events.Reload()
+    except Exception as error:  # whatever a damaged file makes of the parser
+        raise UnreadableRun(f"its event files are damaged ({error})") from error
+    tags = events.Tags()["scalars"]
+    curves = {}
+    for name in ("Perf/collection_time", "Perf/learning_time", "Train/mean_reward"):
+        points = ((event.step, event.value) for event in events.Scalars(name)) if name in tags else ()
+        curves[name] = dict(_without_rewinds(points))
+    collection, learning, returns = curves.values()
+    # NaN stands for a return that was not logged, so one that was logged as NaN becomes infinite
+    returns = {i: value if np.isfinite(value) else np.inf for i, value in returns.items()}
+    rows = [(i, t + learning.get(i, 0.0), returns.get(i, np.nan)) for i, t in collection.items()]
+    if not rows:
+        raise UnreadableRun("its event files hold no iteration")
+    return np.array(rows).T
+
+
+def _without_rewinds(points: Iterable[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Drop what was overwritten: after an interruption, training goes on from an earlier iteration."""
+    kept: list[tuple[int, float]] = []
+    for point in points:
+        while kept and kept[-1][0] >= point[0]:
+            kept.pop()
+        kept.append(point)
+    return kept
+
+
+def _chains(segments: list[_Segment]) -> Iterator[list[_Segment]]:
+    """Put together the folders of each run, the first part first.
+
+    A run that was resumed names a checkpoint in the folder that it continues. Folders may have been moved: their names
+    and those of the experiments, above them, suffice.
+    """
+    by_name = {(*segment.folder.resolve().parts[-2:], segment.group): segment for segment in segments}
+    next_of: dict[int, _Segment] = {}
+    firsts = []
+    for segment in segments:
+        origin = Path(segment.resumed_from).parent
+        earlier = by_name.get((*origin.parts[-2:], segment.group)) if len(origin.parts) > 1 else None
+        if earlier is None or earlier is segment:
+            firsts.append(segment)
+        else:
+            next_of[id(earlier)] = segment  # of several continuations, the last one counts
+    for first in firsts:
+        chain = [first]
+        while id(chain[-1]) in next_of:
+            chain.append(next_of[id(chain[-1])])
+        yield chain
+
+
+def _join(chain: list[_Segment]) -> Run:
+    """Return the run whose parts are ``chain``."""
+    first = chain[0]
+    if first.iterations[0, 0] > 0:
+        raise UnreadableRun(
+            f"it continues {first.resumed_from!r} at iteration {first.iterations[0, 0]:.0f}, and the run up to there, "
+            "of the same algorithm and seed, is not among the folders given"
+        )
+    rows = {
+        int(iteration): (segment.steps_per_iteration, seconds, value)
+        for segment in chain
+        for iteration, seconds, value in segment.iterations.T
+    }
+    kept = _without_rewinds((int(i), i) for segment in chain for i in segment.iterations[0])
+    steps, seconds, returns = np.array([rows[i] for i, _ in kept]).T
+    steps, seconds = steps.cumsum(), seconds.cumsum()
+    ended = ~np.isnan(returns)
+    if not ended.any():
+        raise UnreadableRun("no episode has ended in it, so it has no return")
+    if not np.isfinite(returns[ended]).all():
+        raise UnreadableRun("its return is not finite")
+    stretches = np.array_split(np.flatnonzero(ended), min(POINTS, ended.sum()))
+    return Run(
+        task=first.task,
+        algorithm=first.algorithm,
+        seed=first.seed,
+        settings=chain[-1].settings,
+        folders=[str(segment.folder) for segment in chain],
+        steps=[float(steps[stretch[-1]]) for stretch in stretches],
+        seconds=[round(float(seconds[stretch[-1]]), 2) for stretch in stretches],
+        returns=[float(f"{returns[stretch].mean():.6g}") for stretch in stretches],
+    )

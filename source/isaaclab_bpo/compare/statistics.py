@@ -1,0 +1,187 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Statistics over seeds, computed by SciPy.
+
+The definitions are those of the library rliable, from Agarwal et al., "Deep Reinforcement Learning at the Edge of the
+Statistical Precipice" (2021), arXiv:2108.13264.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Literal
+
+import numpy as np
+from scipy import stats
+
+from .runs import Run
+
+FEWEST_RUNS = 3
+"""Fewest runs for which a confidence interval is given."""
+
+RESAMPLES = 10_000
+"""Bootstrap samples of a confidence interval."""
+
+
+@dataclass
+class Estimate:
+    """A statistic of several runs."""
+
+    value: float
+    low: float | None
+    """Lower end of the 95 % confidence interval, None if there are too few runs for one."""
+    high: float | None
+    """Upper end."""
+
+
+@dataclass
+class Group:
+    """The runs of one algorithm on one task, over seeds, and what they achieved."""
+
+    task: str
+    name: str
+    """The algorithm, and the hyperparameters that tell it from its variants on the same task."""
+    runs: list[Run]
+    steps: float
+    """Environment steps up to which all runs of the task, of whatever algorithm, are looked at."""
+
+    def __post_init__(self) -> None:
+        curves = [
+            [value for step, value in zip(run.steps, run.returns, strict=True) if step <= self.steps]
+            for run in self.runs
+        ]
+        tails = [
+            [value for step, value in zip(run.steps, run.returns, strict=True) if 0.9 * self.steps < step <= self.steps]
+            for run in self.runs
+        ]
+        self.final_returns = np.array([np.mean(tail or curve[-1:]) for tail, curve in zip(tails, curves, strict=True)])
+        self.best_returns = np.array([max(curve) for curve in curves])
+        self.final = interquartile_mean(self.final_returns)
+        self.best = interquartile_mean(self.best_returns)
+
+    def until(self, threshold: float) -> np.ndarray:
+        """Return when each run first returns ``threshold`` or more.
+
+        Args:
+            threshold: The return.
+
+        Returns:
+            Shape (2, runs): steps and seconds, infinite for a run that never does.
+        """
+        moments = []
+        for run in self.runs:
+            points = zip(run.steps, run.seconds, run.returns, strict=True)
+            reached = ((step, time) for step, time, value in points if value >= threshold and step <= self.steps)
+            moments.append(next(reached, (np.inf, np.inf)))
+        return np.array(moments).T
+
+    def curve(self, axis: Literal["steps", "seconds"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the learning curve over seeds.
+
+        Args:
+            axis: What the return is given against.
+
+        Returns:
+            Positions on the axis, shape (points,); estimates, lower ends and upper ends, shape (3, points), the ends
+            NaN if there are too few runs for an interval; the runs' own curves, shape (runs, points).
+        """
+        positions = [getattr(run, axis) for run in self.runs]
+        end = self.steps if axis == "steps" else min(position[-1] for position in positions)
+        grid = np.linspace(max(position[0] for position in positions), end, 100)
+        curves = np.array(
+            [np.interp(grid, position, run.returns) for position, run in zip(positions, self.runs, strict=True)]
+        )
+        band = np.full((3, len(grid)), np.nan)
+        band[0] = _trimmed_mean(curves, axis=0)
+        if len(curves) >= FEWEST_RUNS:
+            band[1:] = _interval(curves)
+        return grid, band, curves
+
+
+def group_runs(runs: list[Run]) -> list[Group]:
+    """Put together the runs that differ in nothing but their seed.
+
+    Args:
+        runs: Runs, sorted by task and algorithm.
+
+    Returns:
+        The groups, by task. Those of one algorithm are named by the settings in which they differ.
+
+    Raises:
+        ValueError: If a run is too short to be compared.
+    """
+    groups = []
+    for task, runs_of_task in groupby(runs, key=lambda run: run.task):
+        of_task = list(runs_of_task)
+        shortest = min(of_task, key=lambda run: run.steps[-1])
+        steps = shortest.steps[-1]
+        if steps < max(run.steps[0] for run in of_task):
+            raise ValueError(
+                f"{shortest.folders[-1]} ends before another run of {task} has a return, so there is nothing to "
+                "compare: train it further, or leave it out"
+            )
+        for algorithm, runs_of_algorithm in groupby(of_task, key=lambda run: run.algorithm):
+            of_algorithm = list(runs_of_algorithm)
+            variants: dict[str, list[Run]] = {}
+            for run in of_algorithm:
+                traits = [f"{key.removeprefix('algorithm.')}={run.settings[key]}" for key in _differing(of_algorithm)]
+                variants.setdefault(" ".join([algorithm, *traits]), []).append(run)
+            groups += [Group(task, name, members, steps) for name, members in variants.items()]
+    return groups
+
+
+def _differing(runs: list[Run]) -> list[str]:
+    """Return the settings in which ``runs`` differ; those that one of them lacks are younger than it and not judged."""
+    shared = set.intersection(*(set(run.settings) for run in runs))
+    return [key for key in runs[0].settings if key in shared and len({repr(run.settings[key]) for run in runs}) > 1]
+
+
+def interquartile_mean(scores: np.ndarray) -> Estimate:
+    """Return the mean of the middle half of ``scores``, with a 95 % percentile-bootstrap interval.
+
+    Of fewer than four scores it is the mean.
+
+    Args:
+        scores: Scores of independent runs, shape (runs,).
+    """
+    low, high = map(float, _interval(scores)) if len(scores) >= FEWEST_RUNS else (None, None)
+    return Estimate(float(_trimmed_mean(scores, axis=0)), low, high)
+
+
+def probability_of_improvement(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Estimate:
+    """Return the probability that a run of X scores more than one of Y: P(X > Y) + P(X = Y)/2, averaged over tasks.
+
+    Args:
+        pairs: For each task the scores of X and of Y, shapes (runs of X,) and (runs of Y,). The interval is that of the
+            bootstrap which resamples the runs within each algorithm and task.
+    """
+    value = float(np.mean([_probability(x, y, axis=0) for x, y in pairs]))
+    if min(len(scores) for pair in pairs for scores in pair) < FEWEST_RUNS:
+        return Estimate(value, None, None)
+    samples = np.mean([_bootstrap(pair, _probability).bootstrap_distribution for pair in pairs], axis=0)
+    low, high = np.percentile(samples, [2.5, 97.5])
+    return Estimate(value, float(low), float(high))
+
+
+def _trimmed_mean(scores: np.ndarray, axis: int) -> Any:
+    return stats.trim_mean(scores, 0.25, axis=axis)
+
+
+def _probability(x: np.ndarray, y: np.ndarray, axis: int) -> Any:
+    """Mann and Whitney's U counts the pairs in which x is greater, and ties as half a pair."""
+    pairs = x.shape[axis] * y.shape[axis]
+    return stats.mannwhitneyu(x, y, axis=axis, method="asymptotic").statistic / pairs  # type: ignore
+
+
+def _interval(scores: np.ndarray) -> tuple[Any, Any]:
+    interval = _bootstrap((scores,), _trimmed_mean).confidence_interval
+    return interval.low, interval.high
+
+
+def _bootstrap(samples: tuple[np.ndarray, ...], statistic: Any) -> Any:
+    """Resample along the first axis; seeded, so that the same runs give the same report."""
+    return stats.bootstrap(
+        samples, statistic, axis=0, n_resamples=RESAMPLES, batch=1000, method="percentile", vectorized=True, rng=0
+    )
