@@ -4,7 +4,7 @@
 #
 # What every task of the job array does: one run. submit.py puts the options of sbatch and these variables above it:
 # shellcheck disable=SC2154
-# project, workdir, image, name, task, algorithms, seeds, max_iterations, nodes, gpus, cpus, arguments
+# project, workdir, image, name, task, algorithms, seeds, nodes, gpus, cpus, arguments
 
 set -euo pipefail
 
@@ -18,26 +18,22 @@ cd -- "$workdir" || die "$workdir is not on node $SLURMD_NODENAME: --workdir mus
 
 # --- What to run ------------------------------------------------------------------------------------------------
 
-# The run's folder has the same name at every start, so that an interrupted run goes on where it was.
-training=(--task "$task" --algo "$algorithm" --seed "$seed" --run_timestamp "$run")
-remaining=$max_iterations
+# The run's folder has the same name at every start, so that an interrupted run goes on where it was. train.py learns
+# the iterations that are left.
+training=(--task "$task" --algo "$algorithm" --seed "$seed" --run_timestamp "$run" "${arguments[@]}")
 shopt -s nullglob
-checkpoints=(logs/rsl_rl/*/"$run"/model_*.pt)
-if ((${#checkpoints[@]} > 0)); then
-    newest=$(printf '%s\n' "${checkpoints[@]}" | sort --version-sort | tail -n 1)
-    iteration=${newest##*/model_} # counted from 0
-    remaining=$((max_iterations - ${iteration%.pt} - 1))
-    training+=(--checkpoint "$newest")
-fi
-if ((remaining <= 0)); then
-    say "$run has its $max_iterations iterations already."
-    exit
-fi
-training+=(--max_iterations "$remaining" "${arguments[@]}")
+for folder in logs/rsl_rl/*/"$run"; do
+    if [[ -e $folder/finished ]]; then
+        say "$run is finished."
+        exit
+    fi
+    checkpoints=("$folder"/model_*.pt)
+    if ((${#checkpoints[@]} > 0)); then training+=(--checkpoint "$folder"); fi
+done
 
 command=("$project/isaaclab.sh" -p)
 if [[ -n $image ]]; then
-    container=$(type -P apptainer singularity | head -n 1)
+    container=$(type -P apptainer singularity | head -n 1 || true)
     [[ -n $container ]] || die "Neither apptainer nor singularity is on node $SLURMD_NODENAME."
     project=/workspace/isaaclab_bpo
     command=("$container" exec --nv --bind "$workdir" --pwd "$workdir" "$image" "$project/isaaclab.sh" -p)
@@ -45,9 +41,9 @@ fi
 export distributed=
 if ((nodes * gpus > 1)); then
     distributed=1
-    # The batch script runs on the first node, where the processes of all nodes meet. Every process has 30 s to save
-    # after the first one has ended, before torchrun looks and ends the others.
-    command+=(-m torch.distributed.run --nnodes "$nodes" --nproc-per-node "$gpus" --monitor-interval 30
+    # The batch script runs on the first node, where the processes of all nodes meet. Every process has some
+    # seconds to save after the first one has ended, before torchrun looks and ends the others.
+    command+=(-m torch.distributed.run --nnodes "$nodes" --nproc-per-node "$gpus" --monitor-interval 10
         --rdzv-backend c10d --rdzv-id "$SLURM_JOB_ID" --rdzv-endpoint "$(hostname):$((20000 + SLURM_JOB_ID % 10000))")
     training+=(--distributed)
 fi
@@ -74,7 +70,7 @@ ended=
 trap 'warned=1; kill -USR1 "$step"' USR1
 trap 'ended=1' TERM
 
-say "$run: $remaining of $max_iterations iterations on $SLURM_JOB_NODELIST, start $((${SLURM_RESTART_COUNT:-0} + 1))"
+say "$run starts on $SLURM_JOB_NODELIST, for the $((${SLURM_RESTART_COUNT:-0} + 1)). time in this job."
 srun --ntasks="$nodes" --ntasks-per-node=1 --cpus-per-task="$cpus" --kill-on-bad-exit=1 \
     bash -c 'on_node "$@"' bash "${command[@]}" "$project/scripts/rsl_rl/train.py" "${training[@]}" &
 step=$!
@@ -87,6 +83,9 @@ if [[ -z $ended && ($status == 75 || (-n $warned && $status != 0)) ]]; then
     say "$run is interrupted and goes back into the queue."
     # Not $SLURM_JOB_ID: that of the array's last task is the whole array's.
     exec scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
+fi
+if ((status == 0)); then
+    for folder in logs/rsl_rl/*/"$run"; do touch "$folder/finished"; done
 fi
 say "$run ended with exit code $status."
 exit "$status"

@@ -27,8 +27,18 @@ WARNING = 120
 GIGABYTES_PER_RUN = 1
 """Room for the checkpoints of a run: G1's 3000 iterations leave 61 files of 13 MB."""
 
-OURS = ("--task", "--algo", "--agent", "--seed", "--max_iterations", "--checkpoint", "--run_timestamp", "--distributed")
-"""Arguments of train.py that job.sh gives."""
+OURS = (
+    "--task",
+    "--algo",
+    "--agent",
+    "--seed",
+    "--checkpoint",
+    "--run_timestamp",
+    "--run_name",
+    "agent.run_name",
+    "--distributed",
+)
+"""Arguments of train.py that job.sh gives, or that would rename a run's folder."""
 
 
 class SubmitError(Exception):
@@ -54,19 +64,12 @@ def main() -> int:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Train on a Slurm cluster, one run for every algorithm and seed.",
-        usage="%(prog)s --task TASK --max_iterations N [option ...] [-- argument of train.py ...]",
+        usage="%(prog)s --task TASK [option ...] [-- argument of train.py ...]",
     )
     runs = parser.add_argument_group("runs")
     runs.add_argument("--task", required=True, help="Isaac Lab task.")
     runs.add_argument("--algo", nargs="+", choices=("bpo", "ppo"), default=["bpo"], help="Algorithms. Default: bpo.")
     runs.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="SEED", help="Default: 0.")
-    runs.add_argument(
-        "--max_iterations",
-        required=True,
-        type=int,
-        metavar="N",
-        help="Iterations of every run, all its starts together.",
-    )
     runs.add_argument(
         "--name",
         default=time.strftime("%Y-%m-%d_%H-%M-%S"),
@@ -106,7 +109,7 @@ def _parse() -> argparse.Namespace:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse what cannot work, before anything is written or submitted."""
-    for name, least in {"max_iterations": 1, "nodes": 1, "gpus": 0, "cpus": 1}.items():
+    for name, least in {"nodes": 1, "gpus": 0, "cpus": 1}.items():
         if getattr(args, name) < least:
             raise SubmitError(f"--{name} {getattr(args, name)} is out of range: it must be at least {least}")
     if args.nodes > 1 and args.gpus == 0:
@@ -119,7 +122,7 @@ def _check(args: argparse.Namespace) -> None:
         raise SubmitError(f"--name {args.name!r} must be of letters, digits, '.', '_' and '-': it names folders")
     for argument in args.arguments:
         if argument.split("=")[0] in OURS:
-            raise SubmitError(f"{argument} after -- is set for every run by submit.py's own options")
+            raise SubmitError(f"{argument} after -- would be set twice: submit.py chooses it for every run")
     if shutil.which("sbatch") is not None:
         if args.partition is not None:
             _check_partition(args.partition)
@@ -185,7 +188,6 @@ def batch_script(args: argparse.Namespace) -> str:
         "task": args.task,
         "algorithms": args.algo,
         "seeds": args.seeds,
-        "max_iterations": args.max_iterations,
         "nodes": args.nodes,
         "gpus": args.gpus,
         "cpus": args.cpus,
