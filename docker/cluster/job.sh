@@ -35,14 +35,15 @@ command=("$project/isaaclab.sh" -p)
 if [[ -n $image ]]; then
     container=$(type -P apptainer singularity | head -n 1 || true)
     [[ -n $container ]] || die "Neither apptainer nor singularity is on node $SLURMD_NODENAME."
+    unset VIRTUAL_ENV CONDA_PREFIX PYTHONPATH # the image has its own
     project=/workspace/isaaclab_bpo
     command=("$container" exec --nv --bind "$workdir" --pwd "$workdir" "$image" "$project/isaaclab.sh" -p)
 fi
 export distributed=
 if ((nodes * gpus > 1)); then
     distributed=1
-    # The batch script runs on the first node, where the processes of all nodes meet. Every process has some
-    # seconds to save after the first one has ended, before torchrun looks and ends the others.
+    # The batch script runs on the first node, where the processes of all nodes meet. After the first
+    # process has ended, the others have some seconds to save before torchrun, or srun, ends them.
     command+=(-m torch.distributed.run --nnodes "$nodes" --nproc-per-node "$gpus" --monitor-interval 10
         --rdzv-backend c10d --rdzv-id "$SLURM_JOB_ID" --rdzv-endpoint "$(hostname):$((20000 + SLURM_JOB_ID % 10000))")
     training+=(--distributed)
@@ -55,7 +56,9 @@ on_node() {
     local cache=${TMPDIR:-/tmp}/isaaclab_bpo-$UID
     mkdir --mode=700 -- "$cache" 2>/dev/null || true
     [[ -O $cache && ! -L $cache ]] || cache=$(mktemp --directory)
-    export XDG_CACHE_HOME=$cache APPTAINER_BIND=$cache SINGULARITY_BIND=$cache
+    export XDG_CACHE_HOME=$cache
+    export APPTAINER_BIND=$cache${APPTAINER_BIND:+,$APPTAINER_BIND}
+    export SINGULARITY_BIND=$APPTAINER_BIND # its name there
     [[ -z $distributed ]] || trap '' USR1 # torchrun, which would die of it; the training processes catch it again
     exec "$@"
 }
@@ -71,7 +74,7 @@ trap 'warned=1; kill -USR1 "$step"' USR1
 trap 'ended=1' TERM
 
 say "$run starts on $SLURM_JOB_NODELIST, for the $((${SLURM_RESTART_COUNT:-0} + 1)). time in this job."
-srun --ntasks="$nodes" --ntasks-per-node=1 --cpus-per-task="$cpus" --kill-on-bad-exit=1 \
+srun --ntasks="$nodes" --ntasks-per-node=1 --cpus-per-task="$cpus" --wait=60 \
     bash -c 'on_node "$@"' bash "${command[@]}" "$project/scripts/rsl_rl/train.py" "${training[@]}" &
 step=$!
 while kill -0 "$step" 2>/dev/null; do wait "$step" || true; done # a trap ends a wait early

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from docker.slurm import DAEMONS, cluster, find
+from cluster.slurm import DAEMONS, cluster, find
 from e2e.process import ROOT, environment
 
 SUBMIT = (sys.executable, str(ROOT / "docker" / "cluster" / "submit.py"))

@@ -85,7 +85,7 @@ class Container:
                     self.workdir = arguments
                     (self.root / arguments[1:]).mkdir(parents=True)
                 case "ENV":
-                    self.variables.update(setting.split("=", maxsplit=1) for setting in arguments.split())
+                    self.variables |= dict(setting.split("=", maxsplit=1) for setting in arguments.split())
                 case "USER":
                     self.user = arguments
                 case "ENTRYPOINT":

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from docker.dockerfile import DOCKERFILE, UBUNTU, Container, instructions
+from cluster.dockerfile import DOCKERFILE, UBUNTU, Container, instructions
 from e2e.process import ROOT
 
 TOOLS = Path(sys.executable).parent
