@@ -25,7 +25,7 @@ WARNING = 120
 """How long before the end of its time a job is warned [s]: an iteration, a checkpoint, and some."""
 
 GIGABYTES_PER_RUN = 1
-"""Room for the checkpoints of a run: G1's 3000 iterations leave 61 files of 13 MB."""
+"""Room for the checkpoints of a run: G1's 3000 iterations leave 61 files of 12 MB."""
 
 OURS = (
     "--task",
@@ -218,10 +218,9 @@ def _submit(args: argparse.Namespace, script: str) -> None:
     (args.workdir / "slurm").mkdir(parents=True, exist_ok=True)
     job = _slurm("sbatch", "--parsable", script=script).strip().split(";")[0]
     runs = len(args.algo) * len(args.seeds)
+    log = shlex.quote(str(args.workdir / "slurm" / f"{args.name}_0.log"))
     print(f"Submitted job {job} '{args.name}' with {runs} run{'s' * (runs > 1)}.")
-    print(f"  squeue --jobs {job}                                 # its state")
-    print(f"  tail -f {args.workdir}/slurm/{args.name}_0.log      # what the first run prints")
-    print(f"  scancel {job}                                       # end it")
+    print(f"State: squeue --jobs={job}. What the first run prints: tail -f {log}. End: scancel {job}.")
 
 
 def _slurm(*command: str, script: str | None = None) -> str:

@@ -55,6 +55,18 @@ def test_dry_run_prints_the_script_and_does_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+def test_documented_commands_are_valid(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "cluster.md").read_text().replace("\\\n", " ")
+    lines = re.findall(r"^docker/cluster/submit.py (.*)$", page, flags=re.MULTILINE)
+    assert len(lines) >= 4
+    (tmp_path / "isaaclab_bpo.sif").touch()
+    for line in lines:
+        # Slurm may be here, and have other partitions.
+        options = [option for option in shlex.split(line) if option not in ("--partition", "gpu")]
+        done = run(*SUBMIT, "--dry-run", *options, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "gpus", "arguments"),
     [
