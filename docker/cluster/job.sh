@@ -42,8 +42,8 @@ fi
 export distributed=
 if ((nodes * gpus > 1)); then
     distributed=1
-    # The batch script runs on the first node, where the processes of all nodes meet. After the first
-    # process has ended, the others have some seconds to save before torchrun, or srun, ends them.
+    # The batch script runs on the first node, where the processes of all nodes meet. After the first process has
+    # ended, the others have some seconds to save before torchrun, or srun, ends them.
     command+=(-m torch.distributed.run --nnodes "$nodes" --nproc-per-node "$gpus" --monitor-interval 10
         --rdzv-backend c10d --rdzv-id "$SLURM_JOB_ID" --rdzv-endpoint "$(hostname):$((20000 + SLURM_JOB_ID % 10000))")
     training+=(--distributed)
@@ -70,7 +70,8 @@ export -f on_node
 # comes when Slurm ends the job; the training gets it, too, and Slurm alone decides whether the job starts again.
 warned=
 ended=
-trap 'warned=1; kill -USR1 "$step"' USR1
+step=
+trap 'warned=1; kill -USR1 "$step" 2>/dev/null || true' USR1
 trap 'ended=1' TERM
 
 say "$run starts on $SLURM_JOB_NODELIST, for the $((${SLURM_RESTART_COUNT:-0} + 1)). time in this job."
