@@ -59,7 +59,8 @@ def container(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
     container.bootstrap()
     container.build()
     yield container
-    subprocess.run(("rm", "--recursive", "--force", container.root), check=True)  # faster than Python on so many files
+    # In the background: 200 000 links take a while to remove.
+    subprocess.run(("sh", "-c", 'rm -rf "$0" >/dev/null 2>&1 &', container.root), check=True)
 
 
 def test_image_is_healthy_and_trains_without_root_and_network(container: Container) -> None:
