@@ -95,9 +95,7 @@ def train(command: Command) -> None:
 
         iterations = agent_cfg.max_iterations
         if isinstance(runner, DurableRunner) and (left := runner.iterations_left(iterations)) != iterations:
-            print(
-                f"[isaaclab_bpo] The run of {checkpoint} was cut short: learning the {left} iterations that are left."
-            )
+            print(f"[isaaclab_bpo] The run of {checkpoint} was cut short: {left} iterations are left.")
             iterations = left
         run.screen.close()
         starting.close()

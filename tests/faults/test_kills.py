@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import signal
 import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +30,15 @@ from faults.training import (
 from isaaclab_bpo.runners import PREEMPTED, read
 from point_mass import PointMass
 
-SEEDS = range(2)
+SEEDS = [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 20))]
+
+
+def last_message(process: BaseProcess, next_message: Callable[[], Any]) -> str:
+    """Wait until a training ends, and return the error that it ended with."""
+    while not isinstance(message := next_message(), str):
+        pass
+    process.join(TIMEOUT)
+    return message
 
 
 def kill_and_resume(folder: Path, kills: int, record_fault: RecordFault) -> None:
@@ -81,48 +93,50 @@ def test_preempted_run_saves_and_finishes_later(
     assert read(checkpoints(tmp_path)[0])["iter"] == total - 1
 
 
-def test_second_signal_ends_at_once(tmp_path: Path, record_fault: RecordFault) -> None:
+@pytest.mark.parametrize("seed", SEEDS)
+def test_second_signal_ends_at_once(tmp_path: Path, seed: int, record_fault: RecordFault) -> None:
+    first, second = random.Random(seed).sample((signal.SIGTERM, signal.SIGUSR1), 2)
     process, next_iteration = start(tmp_path, 3)
-    while process.exitcode is None:
-        process.join(0.1)
+    process.join(TIMEOUT)
     process, next_iteration = start(tmp_path, 10, SlowPointMass)
     assert next_iteration() == 2
     assert process.pid is not None
     time.sleep(0.5)  # until it hangs in a step
-    os.kill(process.pid, signal.SIGUSR1)
+    os.kill(process.pid, first)
     time.sleep(0.5)
     assert process.exitcode is None  # still finishing its iteration
-    os.kill(process.pid, signal.SIGTERM)
+    os.kill(process.pid, second)
     process.join(5.0)
-    at_once = process.exitcode == -signal.SIGTERM  # 128 + 15 in a shell
+    at_once = process.exitcode == -second  # 128 + its number in a shell
     record_fault("second signal", at_once, is_finite(tmp_path), 2 - read(checkpoints(tmp_path)[0])["iter"])
 
 
-def test_full_disk_costs_no_earlier_checkpoint(tmp_path: Path, record_fault: RecordFault) -> None:
-    process, next_iteration = start(tmp_path, 10, FullDiskPointMass)
-    process.join(TIMEOUT)
-    output = (tmp_path / "output").read_text()
+@pytest.mark.parametrize("seed", SEEDS)
+def test_full_disk_costs_no_earlier_checkpoint(tmp_path: Path, seed: int, record_fault: RecordFault) -> None:
+    full_in = random.Random(seed).randint(1, 9)
+    process, next_iteration = start(tmp_path, 10, functools.partial(FullDiskPointMass, iteration=full_in))
+    error = last_message(process, next_iteration)
     saved = [read(path)["iter"] for path in checkpoints(tmp_path)]
-    survived = process.exitcode == 1 and "Traceback" not in output and saved == [3, 2, 1]
+    survived = process.exitcode == 1 and "[Errno 27]" in error and saved[0] == full_in - 1
     record_fault("disk full while saving", survived, is_finite(tmp_path), 0)
     assert not list(tmp_path.glob(".*.tmp"))  # nothing half written is left
     # with room again, the run goes on
     process, next_iteration = start(tmp_path, 10)
-    assert next_iteration() == 3
+    assert next_iteration() == full_in - 1
     process.join(TIMEOUT)
     assert process.exitcode == 0
 
 
-def test_folder_that_vanishes_ends_with_a_sentence(tmp_path: Path, record_fault: RecordFault) -> None:
+@pytest.mark.parametrize("seed", SEEDS)
+def test_folder_that_vanishes_ends_with_a_sentence(tmp_path: Path, seed: int, record_fault: RecordFault) -> None:
+    gone_in = random.Random(seed).randint(1, 20)
     folder = tmp_path / "run"
     folder.mkdir()
     process, next_iteration = start(folder, 100)
-    while next_iteration() < 5:
+    while next_iteration() < gone_in:
         pass
-    folder.rename(tmp_path / "moved")
-    process.join(TIMEOUT)
-    moved = tmp_path / "moved"
-    # TensorBoard notices first, and reports in a thread of its own; the last word is the runner's
-    last_line = (moved / "output").read_text().splitlines()[-1]
-    survived = process.exitcode == 1 and last_line.startswith("error: [Errno 2]")
-    record_fault("log folder gone", survived, is_finite(moved), max(0, 4 - read(checkpoints(moved)[0])["iter"]))
+    moved = folder.rename(tmp_path / "moved")
+    error = last_message(process, next_iteration)
+    survived = process.exitcode == 1 and "[Errno 2]" in error and "Traceback" not in (moved / "output").read_text()
+    lost = max(0, gone_in - 1 - read(checkpoints(moved)[0])["iter"])
+    record_fault("log folder gone", survived, is_finite(moved), lost)

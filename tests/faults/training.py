@@ -33,12 +33,8 @@ TIMEOUT = 60.0  # [s]; an iteration takes a hundredth
 
 def small_cfg(**changes: Any) -> dict:
     """A configuration whose iterations take about as long as saving them."""
-    cfg: dict = runner_cfg(num_learning_epochs=1) | {
-        "num_steps_per_env": 4,
-        "save_interval": 1,
-        "keep_last": 3,
-        "seed": 0,
-    }
+    cfg: dict = runner_cfg(num_learning_epochs=1)
+    cfg |= {"num_steps_per_env": 4, "save_interval": 1, "keep_last": 3, "seed": 0}
     for network in ("actor", "critic"):
         cfg[network]["hidden_dims"] = [8]
     return cfg | changes
@@ -77,24 +73,28 @@ class RudePointMass(PointMass):
 
 
 class FullDiskPointMass(PointMass):
-    """An environment under which, after some steps, no file can grow beyond 1000 bytes."""
+    """An environment under which, in some iteration, files can no longer grow beyond 1000 bytes."""
+
+    def __init__(self, num_envs: int, iteration: int) -> None:
+        super().__init__(num_envs)
+        self.steps_left = small_cfg()["num_steps_per_env"] * iteration + 1
 
     def step(self, actions: torch.Tensor) -> tuple:
-        self.steps = getattr(self, "steps", 0) + 1
-        if self.steps == 20:
+        self.steps_left -= 1
+        if self.steps_left == 0:
             resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
         return super().step(actions)
 
 
-def train(folder: Path, iterations: int, env_class: type[PointMass], pipe: Connection) -> None:
-    """Go on from the newest checkpoint, or start; send the iteration before the first, then after each one."""
+def train(folder: Path, iterations: int, make_env: Callable[..., PointMass], pipe: Connection) -> None:
+    """Go on from the newest checkpoint, or start; send the iteration before, each one, and the error it ends with."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     (folder / "output").touch()
     output = os.open(folder / "output", os.O_WRONLY | os.O_TRUNC)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    env = env_class(num_envs=4)
+    env = make_env(num_envs=4)
     runner = DurableRunner(env, small_cfg(), str(folder))
     newest = checkpoints(folder)
     if newest:
@@ -110,20 +110,20 @@ def train(folder: Path, iterations: int, env_class: type[PointMass], pipe: Conne
     try:
         runner.learn(runner.iterations_left(iterations))
     except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
+        pipe.send(str(error))
         sys.exit(1)
 
 
 def start(
-    folder: Path, iterations: int = 10000, env_class: type[PointMass] = PointMass
-) -> tuple[BaseProcess, Callable[[], int]]:
+    folder: Path, iterations: int = 10000, make_env: Callable[..., PointMass] = PointMass
+) -> tuple[BaseProcess, Callable[[], Any]]:
     """Start :func:`train`; return the process and a function that waits for what it sends next."""
     receiver, sender = CONTEXT.Pipe(duplex=False)
-    process = CONTEXT.Process(target=train, args=(folder, iterations, env_class, sender))
+    process = CONTEXT.Process(target=train, args=(folder, iterations, make_env, sender))
     process.start()
     sender.close()
 
-    def next_iteration() -> int:
+    def next_iteration() -> Any:
         assert receiver.poll(TIMEOUT), (folder / "output").read_text()[-3000:]
         with contextlib.suppress(EOFError):
             return receiver.recv()

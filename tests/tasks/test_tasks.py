@@ -95,6 +95,12 @@ def test_every_ppo_task_has_a_bpo_agent() -> None:
         assert agent_cfg.experiment_name.endswith("_bpo")
 
 
+def test_no_configuration_of_isaac_lab_is_refused() -> None:
+    for task in [task for task, spec in gym.registry.items() if "rsl_rl_cfg_entry_point" in spec.kwargs]:
+        env_cfg, agent_cfg = resolve_task_config(task, "rsl_rl_cfg_entry_point", overrides=[])
+        assert check_agent_cfg(agent_cfg, env_cfg.scene.num_envs) == [], task  # type: ignore[attr-defined]
+
+
 def test_tasks_of_other_algorithms_say_so() -> None:
     with pytest.raises(ValueError, match="BPO takes the place of PPO"):
         resolve_task_config("IsaacContrib-Multitask-Manipulation", AGENT_KEY, overrides=[])

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +98,7 @@ class DurableRunner(OnPolicyRunner):
 
         self._is_learning = True
         try:
-            with Preemption() as self._preemption:
+            with Preemption() as self._preemption, _write_errors_once():
                 super().learn(num_learning_iterations, init_at_random_ep_len)
         except FloatingPointError:
             # The networks are still those of the last mini-batch that was used
@@ -212,6 +214,22 @@ class DurableRunner(OnPolicyRunner):
         if self._failed_save is not None:
             error, self._failed_save = self._failed_save, None
             raise error
+
+
+@contextlib.contextmanager
+def _write_errors_once() -> Iterator[None]:
+    """Keep a thread whose file cannot be written, TensorBoard's, from printing what the main thread will raise."""
+    print_traceback = threading.excepthook
+
+    def print_others(error: threading.ExceptHookArgs) -> None:
+        if not issubclass(error.exc_type, OSError):
+            print_traceback(error)
+
+    threading.excepthook = print_others
+    try:
+        yield
+    finally:
+        threading.excepthook = print_traceback
 
 
 def _plain(value: Any) -> Any:
