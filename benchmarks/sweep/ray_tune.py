@@ -6,7 +6,8 @@
     ./isaaclab.sh -p benchmarks/sweep/ray_tune.py benchmarks/sweep/robots.yaml --gpus 1 -- --max_iterations 1500
 
 What follows ``--`` is added to every command. Every run has a folder of its own below ``--output``, which also gets the
-comparison of :mod:`isaaclab_bpo.compare`. Started again with the same ``--output``, it runs what is not finished.
+comparison of :mod:`isaaclab_bpo.compare`. Started again with the same ``--output``, it runs what is not finished; the
+folder must be your own then, because Ray unpickles what it finds there.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def train(parameters: dict[str, Any], sweep: dict[str, Any], extra: list[str]) -
     with (folder / "output.txt").open("w") as output:
         command = [*command_line(sweep, parameters), *extra]
         code = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output).returncode
-    runs, problems = read_runs([folder])
+    runs, problems = read_runs([folder / "logs"])
     if code != 0 or not runs:
         raise RuntimeError(f"exit code {code}, see {folder / 'output.txt'} {'; '.join(problems)}")
     run = runs[0]
@@ -69,16 +70,16 @@ def train(parameters: dict[str, Any], sweep: dict[str, Any], extra: list[str]) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("sweep", type=Path, help="W&B sweep file with the methods grid or random.")
-    parser.add_argument("extra", nargs="*", help="After --: arguments for every run.")
     parser.add_argument("--output", type=Path, default=Path("logs/sweep"), help="Folder for all runs.")
     parser.add_argument("--cpus", type=float, default=1.0, help="CPU cores for a run.")
     parser.add_argument("--gpus", type=float, default=0.0, help="GPUs for a run; 0.5 lets two share one.")
-    args = parser.parse_args()
+    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    args, extra = parser.parse_args(sys.argv[1:end]), sys.argv[end + 1 :]
     sweep = yaml.safe_load(args.sweep.read_text())
     storage = args.output.resolve()
 
     trainable = tune.with_resources(
-        partial(train, sweep=sweep, extra=["--logger", "tensorboard", *args.extra]),
+        partial(train, sweep=sweep, extra=["--logger", "tensorboard", *extra]),
         {"cpu": args.cpus, "gpu": args.gpus},
     )
     folder = storage / args.sweep.stem
@@ -94,7 +95,7 @@ def main() -> None:
             run_config=tune.RunConfig(storage_path=str(storage), name=args.sweep.stem),
         )
     results = tuner.fit()
-    runs, problems = read_runs([folder])
+    runs, problems = read_runs(sorted(folder.glob("*/logs")))
     if runs:
         print(*write_report(runs, problems, {}, folder / "comparison"), sep="\n")
     sys.exit(f"{results.num_errors} of {len(results)} runs failed." if results.num_errors else 0)

@@ -11,6 +11,7 @@ is reported at once.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from dataclasses import dataclass, field
@@ -65,7 +66,7 @@ def translate(action: Action, argv: list[str]) -> Command:
         UserError: If the command cannot work.
         SystemExit: If argparse rejects the arguments, or after ``--help``.
     """
-    own, passed_on = _own_parser().parse_known_args(argv)
+    own, passed_on = _own_parser(action).parse_known_args(argv)
     if "--resume" in passed_on:  # Isaac Lab 2.x's, which argparse would take for another one's abbreviation
         raise UserError("--resume does not exist in Isaac Lab 3.0: continue with --checkpoint latest, or a path")
     if own.assets is not None:
@@ -116,10 +117,16 @@ def translate(action: Action, argv: list[str]) -> Command:
     if in_isaaclab and not _cuda() and not chosen:
         args.num_envs = NUM_ENVS_WITHOUT_CUDA[action]
         command.argv += ["--num_envs", str(args.num_envs)]
-    agent_cfg = check_configuration(action, args, overrides)
+    env_cfg, agent_cfg = check_configuration(action, args, overrides)
     if command.checkpoint is not None:
         check_widths(command.checkpoint, agent_cfg)
     if action == "train":
+        if own.max_steps is not None:
+            if args.max_iterations is not None:
+                raise UserError("--max_steps and --max_iterations both say how long to train: give one of the two")
+            num_envs = (args.num_envs or env_cfg.scene.num_envs) * int(os.environ.get("WORLD_SIZE", "1"))
+            iterations = math.ceil(own.max_steps / (num_envs * agent_cfg.num_steps_per_env))
+            command.argv += ["--max_iterations", str(iterations)]
         _check_log_folder(Path("logs", "rsl_rl", args.experiment_name or agent_cfg.experiment_name))
         prepare_logger(args.logger or agent_cfg.logger)
     if not _cuda():
@@ -138,14 +145,14 @@ def announce(command: Command) -> None:
 ##
 
 
-def _own_parser() -> argparse.ArgumentParser:
+def _own_parser(action: Action) -> argparse.ArgumentParser:
     """Return a parser of the arguments that Isaac Lab does not know."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    _add_own_arguments(parser)
+    _add_own_arguments(parser, action)
     return parser
 
 
-def _add_own_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_own_arguments(parser: argparse.ArgumentParser, action: Action) -> None:
     group = parser.add_argument_group("isaaclab_bpo")
     group.add_argument("--algo", choices=tuple(AGENTS), help="Algorithm, short for its --agent. Default: bpo.")
     group.add_argument(
@@ -153,7 +160,18 @@ def _add_own_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "nvidia", "standin"),
         help="Robot files: NVIDIA's, the stand-ins of this package, or NVIDIA's where they can be reached (auto).",
     )
+    if action == "train":
+        steps_help = "Steps of all environments together, instead of --max_iterations."
+        group.add_argument("--max_steps", type=number_of_steps, help=steps_help)
     group.add_argument("--rl_library", choices=("rsl_rl",), help="Implied.")
+
+
+def number_of_steps(text: str) -> int:
+    """Return a number of steps, which may be written as 1e6."""
+    number = float(text)
+    if number < 1 or number % 1:
+        raise ValueError(text)
+    return int(number)
 
 
 def _is_override(token: str) -> bool:
@@ -175,7 +193,7 @@ def parse(action: Action, argv: list[str]) -> tuple[argparse.Namespace, list[str
     parser = argparse.ArgumentParser(
         prog=f"{action}.py", description=f"{action.capitalize()} with BPO or PPO. All other arguments are Isaac Lab's."
     )
-    _add_own_arguments(parser)
+    _add_own_arguments(parser, action)
     add_common_args = add_common_train_args if action == "train" else add_common_play_args
     add_common_args(parser, agent_default=None, agent_help="Key of the agent configuration. Default: that of --algo.")
     parser.add_argument("--external_callback", help="Fully qualified path to an externally defined callback.")

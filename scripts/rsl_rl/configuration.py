@@ -74,11 +74,11 @@ def selectors(args: argparse.Namespace, overrides: list[str]) -> list[str]:
     return chosen
 
 
-def check_configuration(action: Action, args: argparse.Namespace, overrides: list[str]) -> Any:
+def check_configuration(action: Action, args: argparse.Namespace, overrides: list[str]) -> tuple[Any, Any]:
     """Refuse wrong overrides, wrong values anywhere in the agent's configuration, and robots without a file.
 
     Returns:
-        The agent's configuration.
+        The configurations of environment and agent.
     """
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -128,7 +128,7 @@ def check_configuration(action: Action, args: argparse.Namespace, overrides: lis
             f"--task {args.task!r} needs {missing}, NVIDIA's asset server is out of reach and this package has no "
             "stand-in for it: connect to the server, or set ISAACSIM_ASSET_ROOT to a local copy of NVIDIA's assets"
         )
-    return agent_cfg
+    return env_cfg, agent_cfg
 
 
 def _observation_groups(env_cfg: Any) -> list[str] | None:

@@ -1,0 +1,205 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Train {BPO, PPO} x tasks x seeds with the same budget, and compare.
+
+    ./isaaclab.sh -p benchmarks/learning/run.py --steps 1e6
+    ./isaaclab.sh -p benchmarks/learning/run.py --tasks Isaac-Velocity-Rough-H1 --minutes 60 -- --num_envs 256
+
+What follows ``--`` is added to every command. Runs go side by side, one on each core. Interrupted in whatever way and
+started again with the same arguments, the benchmark goes on: finished runs stay, unfinished ones resume from their last
+checkpoint. A run has the folder ``<output>/<task>/<algorithm>/<seed>`` for its logs and its ``output.txt``;
+``<output>/comparison`` gets the table, the curves and ``runs.json``, all of them in compact form, from which
+:mod:`isaaclab_bpo.compare` writes the same comparison again.
+
+Nothing is tuned here: both algorithms have the configuration that is registered for the task.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from isaaclab_bpo.compare.report import write_report
+from isaaclab_bpo.compare.runs import read_runs
+from isaaclab_bpo.runners import PREEMPTED
+
+ROOT = Path(__file__).parents[2]
+TASKS = ["Gym-Hopper-v5", "Gym-Swimmer-v5", "Gym-HalfCheetah-v5", "Gym-Walker2d-v5", "Gym-Ant-v5"]
+POLL = 2.0
+"""How often the runs are looked at [s]."""
+
+
+@dataclass(eq=False)
+class Job:
+    """A training that is to be done."""
+
+    folder: Path
+    arguments: list[str]
+    """Arguments of ``train.py``."""
+    seconds: float | None
+    """Budget in time of collection and learning [s], None if it is one of steps, which is among the arguments."""
+    process: subprocess.Popen[bytes] | None = None
+    stopped: bool = False
+    """Whether its time is up, so that it was told to save and end."""
+    earlier: float = 0.0
+    """Time that it had before this process [s]."""
+    printed: int = 0
+    """Size of ``output.txt`` before this process."""
+
+    def __str__(self) -> str:
+        return " ".join(self.folder.parts[-3:])
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it was finished, now or before."""
+        return (self.folder / "done").exists()
+
+    def prepare(self) -> None:
+        """Make the folder; a run that is there must have been started with the same arguments and budget."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / "command.json"
+        command = {"arguments": self.arguments, "seconds": self.seconds}
+        if file.exists() and json.loads(file.read_text()) != command:
+            raise SystemExit(f"{self.folder} holds a run with other arguments: give another --output, or remove it.")
+        file.write_text(json.dumps(command))
+
+    def start(self) -> None:
+        """Start the training, or resume it from its last checkpoint."""
+        resumption = ["--checkpoint", "latest"] if list(self.folder.glob("logs/**/model_*.pt")) else []
+        if resumption and self.seconds is not None:
+            self.earlier = max((run.seconds[-1] for run in read_runs([self.folder])[0]), default=0.0)
+        with (self.folder / "output.txt").open("ab") as output:
+            self.printed = output.tell()
+            self.process = subprocess.Popen(
+                [ROOT / "isaaclab.sh", "-p", "scripts/rsl_rl/train.py", *self.arguments, *resumption],
+                cwd=self.folder,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for this program, which then lets the runs save
+            )
+
+    def progress(self) -> float:
+        """Return the fraction of the budget that is used up; at the end of a time budget, let the run save and end."""
+        if self.is_done:
+            return 1.0
+        if self.process is None:
+            return 0.0
+        with (self.folder / "output.txt").open("rb") as file:
+            file.seek(max(self.printed, file.seek(0, os.SEEK_END) - 8192))
+            tail = file.read().decode(errors="replace")
+        iterations = re.findall(r"Learning iteration (\d+)/(\d+)", tail)
+        times = re.findall(r"Time elapsed: (?:(\d+) days?, )?(\d+):(\d+):(\d+)", tail)
+        if not iterations or not times:
+            return 0.0
+        if self.seconds is None:
+            return (int(iterations[-1][0]) + 1) / int(iterations[-1][1])
+        days, hours, minutes, seconds = (int(number or 0) for number in times[-1])
+        used = self.earlier + ((24 * days + hours) * 60 + minutes) * 60 + seconds
+        if used >= self.seconds and not self.stopped:
+            self.stopped = True
+            self.process.send_signal(signal.SIGTERM)
+        return min(1.0, used / self.seconds)
+
+    def end(self) -> str | None:
+        """Note that it is done, or return what went wrong.
+
+        Its process must have ended.
+        """
+        assert self.process is not None
+        code = self.process.returncode
+        if code == 0 or (code == PREEMPTED and self.stopped):
+            (self.folder / "done").touch()
+            return None
+        lines = (self.folder / "output.txt").read_text(errors="replace").strip().splitlines()
+        return f"{self} ended with exit code {code}: {lines[-1] if lines else ''} (see {self.folder / 'output.txt'})"
+
+
+def run(jobs: list[Job], side_by_side: int) -> list[str]:
+    """Do the jobs and return what went wrong."""
+    waiting = [job for job in jobs if not job.is_done]
+    running: list[Job] = []
+    failures = []
+    finished = len(jobs) - len(waiting)
+    form = "{percentage:3.0f} % of {total} runs, {elapsed} gone, {remaining} left{postfix}"
+    pause = POLL if sys.stderr.isatty() else 60.0
+    with tqdm(total=len(jobs), initial=finished, bar_format=form, mininterval=pause) as bar:
+        try:
+            while waiting or running:
+                while waiting and len(running) < side_by_side:
+                    running.append(waiting.pop(0))
+                    running[-1].start()
+                time.sleep(POLL)
+                parts = {job: job.progress() for job in running}
+                for job in [job for job in running if job.process is not None and job.process.poll() is not None]:
+                    running.remove(job)
+                    failure = job.end()
+                    if failure is not None:
+                        failures.append(failure)
+                        bar.write(failure, file=sys.stderr)
+                bar.set_postfix_str(", ".join(f"{job} {100 * parts[job]:.0f} %" for job in running), refresh=False)
+                done = len(jobs) - len(waiting) - len(running)
+                bar.update(done + sum(parts[job] for job in running) - bar.n)
+        finally:
+            for job in running:  # interrupted: they save
+                if job.process is not None:
+                    job.process.send_signal(signal.SIGTERM)
+            for job in running:
+                if job.process is not None:
+                    job.process.wait()
+    return failures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--tasks", nargs="+", default=TASKS)
+    parser.add_argument("--algos", nargs="+", default=["bpo", "ppo"], choices=("bpo", "ppo"))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
+    budget = parser.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--steps", help="Budget of a run in steps of all its environments, for example 1e6.")
+    budget.add_argument("--minutes", type=float, help="Budget of a run in time of collection and learning.")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="Runs side by side.")
+    parser.add_argument("--output", type=Path, default=Path("logs/learning"))
+    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    args, extra = parser.parse_args(sys.argv[1:end]), sys.argv[end + 1 :]
+
+    limit = ["--max_steps", args.steps] if args.steps else ["--max_iterations", "1000000"]
+    jobs = [
+        Job(
+            folder=args.output / task / algo / str(seed),
+            arguments=["--task", task, "--algo", algo, "--seed", str(seed), *limit, *extra],
+            seconds=None if args.minutes is None else 60.0 * args.minutes,
+        )
+        for seed, task, algo in itertools.product(args.seeds, args.tasks, args.algos)
+    ]
+    for job in jobs:
+        job.prepare()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what a cluster sends before it takes the machine back
+    try:
+        failures = run(jobs, args.jobs)
+    except KeyboardInterrupt:
+        print("Interrupted. The runs have saved: the same command goes on.", file=sys.stderr)
+        raise SystemExit(PREEMPTED) from None
+    runs, problems = read_runs([args.output])
+    if runs:
+        print(*write_report(runs, problems, {}, args.output / "comparison"), sep="\n")
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The learning benchmark, on a real task with a tiny budget."""
+
+from __future__ import annotations
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from e2e.process import ROOT, TIMEOUT, environment, run
+
+BENCHMARK = (sys.executable, str(ROOT / "benchmarks" / "learning" / "run.py"), "--tasks", "Gym-Hopper-v5")
+SMALL = ("--", "agent.num_steps_per_env=64", "agent.algorithm.num_mini_batches=4")
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_budget_is_spent_once(tmp_path: Path) -> None:
+    command = (*BENCHMARK, "--seeds", "1", "--steps", "1e3", "--output", "out", *SMALL)
+    done = run(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    found = rows(tmp_path / "out" / "comparison" / "runs.csv")
+    assert [(row["algorithm"], row["seed"], row["steps"]) for row in found] == [
+        ("BPO", "1", "1024.0"),  # 1000 steps, in whole iterations of 4 x 64
+        ("PPO", "1", "1024.0"),
+    ]
+    assert "100 % of 2 runs" in done.stderr
+
+    checkpoints = sorted(tmp_path.rglob("model_*.pt"))
+    assert run(*command, cwd=tmp_path).returncode == 0
+    assert sorted(tmp_path.rglob("model_*.pt")) == checkpoints
+
+    other = run(*BENCHMARK, "--seeds", "1", "--steps", "2e3", "--output", "out", *SMALL, cwd=tmp_path)
+    assert other.returncode == 1
+    assert "holds a run with other arguments: give another --output" in other.stderr
+
+
+def test_failed_run_is_reported_and_the_others_compared(tmp_path: Path) -> None:
+    command = (*BENCHMARK, "Gym-Jumper-v5", "--algos", "ppo", "--seeds", "1", "--steps", "500", *SMALL)
+    done = run(*command, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Gym-Jumper-v5 ppo 1 ended with exit code 2: train.py: error: --task 'Gym-Jumper-v5'" in done.stderr
+    assert len(rows(tmp_path / "logs" / "learning" / "comparison" / "runs.csv")) == 1
+
+
+@pytest.mark.slow
+def test_interrupted_benchmark_goes_on(tmp_path: Path) -> None:
+    command = (*BENCHMARK, "--algos", "bpo", "--seeds", "1", "--steps", "12288", "--output", "out")
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
+    output = tmp_path / "out" / "Gym-Hopper-v5" / "bpo" / "1" / "output.txt"
+    end = time.time() + TIMEOUT
+    while time.time() < end and not (output.exists() and "Learning iteration 1/6" in output.read_text()):
+        time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 75
+    assert "the same command goes on" in error
+
+    done = run(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert output.read_text().count("Learning iteration 5/6") == 1
+    (row,) = rows(tmp_path / "out" / "comparison" / "runs.csv")
+    assert row["steps"] == "12288.0"
+    assert len(row["folders"].split()) == 2
+
+
+@pytest.mark.slow
+def test_budget_in_minutes_ends_a_run_with_a_checkpoint(tmp_path: Path) -> None:
+    done = run(*BENCHMARK, "--algos", "ppo", "--seeds", "1", "--minutes", "0.1", "--output", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (row,) = rows(tmp_path / "out" / "comparison" / "runs.csv")
+    assert 6.0 <= float(row["seconds"]) <= 30.0
+    iterations = float(row["steps"]) / 512
+    assert list(tmp_path.rglob(f"model_{iterations - 1:.0f}.pt"))
