@@ -33,10 +33,12 @@ from tqdm import tqdm
 
 from isaaclab_bpo.compare.report import write_report
 from isaaclab_bpo.compare.runs import read_runs
-from isaaclab_bpo.runners import PREEMPTED
 
 ROOT = Path(__file__).parents[2]
 TASKS = ["Gym-Hopper-v5", "Gym-Swimmer-v5", "Gym-HalfCheetah-v5", "Gym-Walker2d-v5", "Gym-Ant-v5"]
+PREEMPTED = os.EX_TEMPFAIL
+"""Exit code of a run that saved because it was told to end, and of this program then."""
+
 POLL = 2.0
 """How often the runs are looked at [s]."""
 

@@ -16,7 +16,8 @@ import pytest
 
 from e2e.process import ROOT, TIMEOUT, environment, run
 
-BENCHMARK = (sys.executable, str(ROOT / "benchmarks" / "learning" / "run.py"), "--tasks", "Gym-Hopper-v5")
+BENCHMARK = (sys.executable, str(ROOT / "benchmarks" / "learning" / "run.py"))
+HOPPER = (*BENCHMARK, "--tasks", "Gym-Hopper-v5")
 SMALL = ("--", "agent.num_steps_per_env=64", "agent.algorithm.num_mini_batches=4")
 
 
@@ -26,7 +27,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def test_budget_is_spent_once(tmp_path: Path) -> None:
-    command = (*BENCHMARK, "--seeds", "1", "--steps", "1e3", "--output", "out", *SMALL)
+    command = (*HOPPER, "--seeds", "1", "--steps", "1e3", "--output", "out", *SMALL)
     done = run(*command, cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     found = rows(tmp_path / "out" / "comparison" / "runs.csv")
@@ -40,22 +41,22 @@ def test_budget_is_spent_once(tmp_path: Path) -> None:
     assert run(*command, cwd=tmp_path).returncode == 0
     assert sorted(tmp_path.rglob("model_*.pt")) == checkpoints
 
-    other = run(*BENCHMARK, "--seeds", "1", "--steps", "2e3", "--output", "out", *SMALL, cwd=tmp_path)
+    other = run(*HOPPER, "--seeds", "1", "--steps", "2e3", "--output", "out", *SMALL, cwd=tmp_path)
     assert other.returncode == 1
     assert "holds a run with other arguments: give another --output" in other.stderr
 
 
-def test_failed_run_is_reported_and_the_others_compared(tmp_path: Path) -> None:
-    command = (*BENCHMARK, "Gym-Jumper-v5", "--algos", "ppo", "--seeds", "1", "--steps", "500", *SMALL)
-    done = run(*command, cwd=tmp_path)
+def test_failed_run_is_named_with_its_reason(tmp_path: Path) -> None:
+    task = ("--tasks", "Gym-Jumper-v5", "--algos", "ppo", "--seeds", "1", "--steps", "500")
+    done = run(*BENCHMARK, *task, cwd=tmp_path)
     assert done.returncode == 1
     assert "Gym-Jumper-v5 ppo 1 ended with exit code 2: train.py: error: --task 'Gym-Jumper-v5'" in done.stderr
-    assert len(rows(tmp_path / "logs" / "learning" / "comparison" / "runs.csv")) == 1
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
 def test_interrupted_benchmark_goes_on(tmp_path: Path) -> None:
-    command = (*BENCHMARK, "--algos", "bpo", "--seeds", "1", "--steps", "12288", "--output", "out")
+    command = (*HOPPER, "--algos", "bpo", "--seeds", "1", "--steps", "12288", "--output", "out")
     process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
     output = tmp_path / "out" / "Gym-Hopper-v5" / "bpo" / "1" / "output.txt"
     end = time.time() + TIMEOUT
@@ -76,7 +77,7 @@ def test_interrupted_benchmark_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_budget_in_minutes_ends_a_run_with_a_checkpoint(tmp_path: Path) -> None:
-    done = run(*BENCHMARK, "--algos", "ppo", "--seeds", "1", "--minutes", "0.1", "--output", "out", cwd=tmp_path)
+    done = run(*HOPPER, "--algos", "ppo", "--seeds", "1", "--minutes", "0.1", "--output", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     (row,) = rows(tmp_path / "out" / "comparison" / "runs.csv")
     assert 6.0 <= float(row["seconds"]) <= 30.0

@@ -111,6 +111,7 @@ def test_missing_logging_service_is_a_sentence(tmp_path: Path) -> None:
     assert not (tmp_path / "logs").exists()
 
 
+@pytest.mark.slow
 def test_wandb_without_an_account_is_a_sentence(tmp_path: Path) -> None:
     stranger = ("env", "-u", "WANDB_API_KEY", f"NETRC={tmp_path / 'none'}", f"WANDB_CONFIG_DIR={tmp_path}")
     done = run(*stranger, *TRAIN, "--task", TASK, "--logger", "wandb", cwd=tmp_path)
