@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 import statistics
+import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -59,6 +60,37 @@ def count_host_reads(function: Callable[[], Any]) -> int:
     with HostReads() as reads:
         function()
     return reads.count
+
+
+def ceilings(device: str, num_rows: int) -> dict[str, float]:
+    """Return what the machine can do at best with the shapes of an update.
+
+    Args:
+        device: The device.
+        num_rows: Samples in a mini-batch.
+
+    Returns:
+        Operations per second of a layer's matrix product, and bytes per second of a copy.
+    """
+    x, weights = torch.randn(num_rows, 512, device=device), torch.randn(512, 256, device=device)
+    operations, num_bytes = 2.0 * num_rows * 512 * 256, 2.0 * x.nbytes
+    y = torch.empty_like(x)
+    return {
+        "flop_per_s": operations / _best(lambda: x @ weights, device),
+        "byte_per_s": num_bytes / _best(lambda: y.copy_(x), device),
+    }
+
+
+def _best(function: Callable[[], Any], device: str) -> float:
+    """Return the seconds that a function takes at best."""
+    times = []
+    for _ in range(50):
+        synchronize(device)
+        start = time.perf_counter()
+        function()
+        synchronize(device)
+        times.append(time.perf_counter() - start)
+    return min(times)
 
 
 def quartiles(seconds: list[float]) -> tuple[float, float, float]:

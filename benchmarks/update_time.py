@@ -61,6 +61,7 @@ class Measurement:
     collect_s: list[float] = field(default_factory=list)
     shares: dict[str, float] = field(default_factory=dict)
     host_reads_per_mini_batch: float = 0.0
+    flop_per_update: float = 0.0
     bytes_per_transition: float = 0.0
     peak_memory_mib: float | None = None
 
@@ -188,6 +189,20 @@ def shares_of_time(alg: PPO, device: str) -> dict[str, float]:
     return {phase: seconds / total for phase, seconds in sorted(phases.seconds.items())}
 
 
+def operations(alg: PPO, num_envs: int) -> float:
+    """Return the floating-point operations of an update's matrix products: two per weight and pass, three passes.
+
+    Backward takes two passes, for weights and inputs; the gradient with respect to the observations is not computed.
+    Targets are one more pass of the critic at the start of every epoch but the first.
+    """
+    modules = [alg.actor, alg.critic, getattr(alg, "median_critic", None)]
+    layers = [[m.weight.numel() for m in net.modules() if isinstance(m, torch.nn.Linear)] for net in modules if net]
+    training = sum(6 * sum(weights) - 2 * (weights[0] if len(weights) > 1 else 0) for weights in layers)
+    refreshes = (alg.num_learning_epochs - 1) / alg.num_learning_epochs if isinstance(alg, BPO) else 0.0
+    per_sample = training + refreshes * 2 * sum(layers[1])
+    return per_sample * alg.num_learning_epochs * num_envs * NUM_STEPS
+
+
 def bytes_per_transition(alg: PPO, num_envs: int) -> float:
     """Return the size of the rollout storage divided by its number of transitions."""
     st = alg.storage
@@ -221,15 +236,19 @@ def measure(num_envs: int, rounds: int, device: str) -> list[Measurement]:
         collect(alg, rollout)
         reads = machine.count_host_reads(alg.update)
         result.host_reads_per_mini_batch = reads / (result.num_learning_epochs * NUM_MINI_BATCHES)
+        result.flop_per_update = operations(alg, num_envs)
         result.bytes_per_transition = bytes_per_transition(alg, num_envs)
     return list(results.values())
 
 
-def report(measurements: list[Measurement]) -> None:
-    """Print a table; ratios are medians of the ratios to PPO within each round."""
+def report(measurements: list[Measurement], ceilings: dict[int, dict[str, float]]) -> None:
+    """Print a table; ratios are medians of the ratios to PPO within each round.
+
+    "at ceiling" is the time of the matrix products alone at the rate that the machine reached with them.
+    """
     print(
         f"{'':44}{'envs':>6}{'update':>11}{'quartiles':>17}{'/ PPO':>7}{'per epoch':>11}{'collect':>9}"
-        f"{'host reads':>12}{'B/transition':>14}"
+        f"{'host reads':>12}{'B/transition':>14}{'at ceiling':>12}"
     )
     ppo = {m.num_envs: m for m in measurements if m.variant == "PPO"}
     for m in measurements:
@@ -241,6 +260,7 @@ def report(measurements: list[Measurement]) -> None:
         print(
             f"{m.variant:44}{m.num_envs:6}{1e3 * mid:8.1f} ms{1e3 * low:8.1f} -{1e3 * high:7.1f}{update:7.2f}"
             f"{epoch:11.2f}{collecting:9.2f}{m.host_reads_per_mini_batch:12.1f}{m.bytes_per_transition:14.1f}"
+            f"{1e3 * m.flop_per_update / ceilings[m.num_envs]['flop_per_s']:9.1f} ms"
         )
     print("\nShares of the time of an update:")
     for m in measurements:
@@ -290,13 +310,16 @@ def main() -> None:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True  # as Isaac Lab trains
 
     measurements = []
+    ceilings = {}
     for n in args.num_envs or num_envs:
+        ceilings[n] = machine.ceilings(device, n * NUM_STEPS // NUM_MINI_BATCHES)
         measurements += measure(n, args.rounds, device)
-    report(measurements)
+    report(measurements, ceilings)
 
     args.output.mkdir(parents=True, exist_ok=True)
     path = args.output / f"update_time_{args.preset}.json"
     record = {"machine": machine.describe(device), "arguments": vars(args) | {"output": None}, "seed": 0}
+    record["ceilings"] = ceilings
     record["measurements"] = [asdict(m) for m in measurements]
     path.write_text(json.dumps(record, indent=1) + "\n")
     plot(measurements, path.with_suffix(".png"))

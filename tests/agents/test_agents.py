@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Callable
 from dataclasses import fields
+from typing import Any
 
 import pytest
 from isaaclab.utils import to_dict
 from isaaclab_rl.rsl_rl import RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg
 from isaaclab_tasks.core.velocity.config.g1.agents.rsl_rl_ppo_cfg import G1RoughPPORunnerCfg
 
-from isaaclab_bpo.agents import RslRlBpoAlgorithmCfg, RslRlBpoRunnerCfg, bpo_from_ppo, check_agent_cfg
+from isaaclab_bpo.agents import RslRlBpoAlgorithmCfg, RslRlBpoRunnerCfg, bpo_from_ppo, check_agent_cfg, mujoco
 from isaaclab_bpo.algorithms import BPO
 from isaaclab_bpo.algorithms.hyperparameters import RULES
 
@@ -133,3 +135,24 @@ def test_ppos_configuration_is_checked_too() -> None:
     assert check_agent_cfg(ppo) == []
     ppo.algorithm.clip_param = -1
     assert len(check_agent_cfg(ppo)) == 1
+
+
+# --- Gymnasium's MuJoCo tasks -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", mujoco.MUJOCO_TASKS)
+@pytest.mark.parametrize("make", [mujoco.bpo_cfg, mujoco.ppo_cfg])
+def test_mujoco_agents_are_valid(make: Callable[[str], Any], task: str) -> None:
+    cfg = make(task)
+    assert check_agent_cfg(cfg, num_envs=mujoco.NUM_ENVS, observations=["policy"]) == []
+    assert not cfg.init_at_random_ep_len
+
+
+def test_hopper_has_the_papers_rollout_and_batch() -> None:
+    bpo, ppo = mujoco.bpo_cfg("Hopper"), mujoco.ppo_cfg("Hopper")
+    for cfg, rollout, batch in ((bpo, 2048, 32), (ppo, 512, 32)):
+        assert mujoco.NUM_ENVS * cfg.num_steps_per_env == rollout
+        assert cfg.algorithm.num_mini_batches == rollout // batch
+        assert cfg.max_iterations == 20_000_000 // rollout
+    assert (bpo.algorithm.clip_param, bpo.algorithm.temperature, bpo.algorithm.gamma) == (0.25, 10.0, 0.999)
+    assert (ppo.algorithm.clip_param, ppo.algorithm.num_learning_epochs, ppo.algorithm.lam) == (0.2, 5, 0.99)

@@ -125,6 +125,10 @@ PHYSX_HERE = "ovphysx" if importlib.util.find_spec("isaacsim") is None else "isa
         (["--task", "IsaacContrib-Multitask-Manipulation"], ["TaskBalancedPPO", BPO]),
         (["--task", "Isaac-Velocity-Rough-Anymal-C-v0"], ["anymal_c.usd", "no stand-in", "ISAACSIM_ASSET_ROOT"]),
         (["--task", "Isaac-Cartpole-Camera-Direct"], [".usd", "no stand-in"]),  # its whole configuration is a preset
+        (["--task", G1, "--max_steps", "1e6", "--max_iterations", "3"], ["--max_steps", "give one of the two"]),
+        (["--task", "Gym-Hopper-v6"], ["'Gym-Hopper-v6'", "did you mean Gym-Hopper-v5"]),
+        (["--task", "Gym-Hopper-v5", "--video"], ["--video", "Gym-Hopper-v5", "env.render_mode=human"]),
+        (["--task", "Gym-Hopper-v5", "physics=ovphysx"], ["physics=ovphysx", "valid are none"]),
     ],
 )
 def test_mistakes_are_named(ask: Ask, argv: list[str], parts: list[str]) -> None:
@@ -132,6 +136,15 @@ def test_mistakes_are_named(ask: Ask, argv: list[str], parts: list[str]) -> None
     assert "\n" not in error
     for part in parts:
         assert part in error
+
+
+@without_cuda
+def test_gymnasiums_tasks_keep_their_number_of_environments(ask: Ask) -> None:
+    argv = ask("train", "--task", "Gym-Hopper-v5", "--max_steps", "1e6")["argv"]
+    assert last(argv, "--max_iterations") == "489"  # 1e6/(4 environments x 512 steps), rounded up
+    assert "--num_envs" not in argv
+    assert "agent.device=cpu" in argv
+    assert not any(token.startswith("physics=") for token in argv)
 
 
 @without_cuda

@@ -1,0 +1,55 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The benchmarks of update and rollout run, and count what can be counted by hand."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import update_time
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("program", ["update_time", "rollout_overhead"])
+def test_benchmark_writes_results_and_a_plot(program: str, tmp_path: Path) -> None:
+    sizes = ["--num_envs", "4"] if program == "update_time" else []
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{program}.py"), "--preset", "cpu", "--rounds", "2", *sizes]
+    done = subprocess.run([*command, "--output", str(tmp_path)], capture_output=True, text=True, check=True)
+    assert "PPO" in done.stdout
+    record = json.loads((tmp_path / f"{program}_cpu.json").read_text())
+    assert record["machine"]["torch"] == torch.__version__
+    assert (tmp_path / f"{program}_cpu.png").stat().st_size > 1000
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA device")
+def test_missing_gpu_is_said_in_one_sentence() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "update_time.py"), "--preset", "gpu"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--preset gpu needs a CUDA device and this machine has none: use --preset cpu" in done.stderr
+
+
+def test_operations_by_hand() -> None:
+    ppo, bpo = (update_time.make_algorithm(name, 4, "cpu") for name in ("PPO", "BPO, median critic"))
+    hidden = 512 * 256 + 256 * 128
+    actor, critic = 310 * 512 + hidden + 128 * 37, 310 * 512 + hidden + 128
+    per_sample = 6 * (actor + critic) - 2 * 2 * 310 * 512
+    assert update_time.operations(ppo, 4) == per_sample * 5 * 4 * 24
+    # a third network, and in four of five epochs one more pass of the critic
+    per_sample += 6 * critic - 2 * 310 * 512 + 0.8 * 2 * critic
+    assert update_time.operations(bpo, 4) == pytest.approx(per_sample * 5 * 4 * 24)
+
+
+def test_accelerated_path_never_makes_the_host_wait_in_a_mini_batch() -> None:
+    result = {m.variant: m for m in update_time.measure(4, 2, "cpu")}["BPO, median critic, accelerated"]
+    assert result.host_reads_per_mini_batch <= 1 / 20  # one per update of 5 x 4 mini-batches
+    assert sum(result.shares.values()) == pytest.approx(1.0)
+    assert result.bytes_per_transition <= 1705 + 16
