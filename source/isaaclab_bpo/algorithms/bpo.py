@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from importlib.metadata import version
 from itertools import islice
 from typing import Any, Literal
 
@@ -16,7 +15,7 @@ import torch.nn as nn
 from rsl_rl.algorithms import PPO
 from rsl_rl.env import VecEnv
 from rsl_rl.extensions import resolve_rnd_config, resolve_symmetry_config
-from rsl_rl.models import CNNModel, MLPModel
+from rsl_rl.models import MLPModel
 from rsl_rl.storage import RolloutStorage
 from rsl_rl.utils import compile_model, resolve_callable, resolve_obs_groups, unpad_trajectories
 from tensordict import TensorDict
@@ -24,6 +23,7 @@ from tensordict import TensorDict
 from isaaclab_bpo import brrl
 from isaaclab_bpo.storage import BpoRolloutStorage, is_sound, standardize
 
+from .acceleration import NORMALIZES_IN_UPDATE, DeviceAdam, can_accelerate
 from .checkpoint import check_checkpoint, fit_optimizer_state, is_like, restore_training_state, training_state
 from .configuration import check_configuration
 from .cuda_graph import CudaGraph
@@ -35,9 +35,6 @@ MAX_LOG_RATIO = 20.0
 
 ROWS_ON_CPU = 1024
 """How many observations the critic is given at once on the CPU, to evaluate a rollout."""
-
-# rsl_rl updates the observation normalizers once per update since 5.5, before that at every environment step.
-_NORMALIZES_IN_UPDATE = tuple(map(int, version("rsl-rl-lib").split(".")[:2])) >= (5, 5)
 
 
 class BPO(PPO):
@@ -186,9 +183,8 @@ class BPO(PPO):
         self._log: dict[str, Any] = {}
         self._last_values = torch.zeros(storage.num_envs, 1, device=self.device)
         self._graphs: tuple[CudaGraph[dict[str, torch.Tensor]], CudaGraph[None]] | None = None
-        self.accelerate = self._can_accelerate(accelerate)
-        if self.accelerate:
-            self._accelerate_optimizer()
+        self.accelerate = can_accelerate(self, accelerate)
+        self._device_adam = DeviceAdam(self.optimizer, learning_rate, self.device) if self.accelerate else None
 
     def policy_loss(
         self,
@@ -259,7 +255,7 @@ class BPO(PPO):
             dones: 1 where the episode ended, shape (num_envs,).
             extras: Extra information; "time_outs" (num_envs,) marks episodes that ended by time-out.
         """
-        if self.rnd or not _NORMALIZES_IN_UPDATE:  # else these observations are not looked at before the next step
+        if self.rnd or not NORMALIZES_IN_UPDATE:  # else these observations are not looked at before the next step
             obs, _ = self._guard(obs)
         # What rsl_rl logs of this step; update() adds to it
         self._log = extras.get("episode", extras.setdefault("log", {}))  # type: ignore[arg-type, assignment]
@@ -268,7 +264,7 @@ class BPO(PPO):
         median_critic = self._separate_median_critic()
         if median_critic is not None:
             median_critic.reset(dones)
-            if not _NORMALIZES_IN_UPDATE:
+            if not NORMALIZES_IN_UPDATE:
                 median_critic.update_normalization(obs)
 
     def compute_returns(self, obs: TensorDict) -> None:
@@ -318,8 +314,8 @@ class BPO(PPO):
             (train, refresh), make_batches = self._graphs, st.mini_batch_indices
         batches = make_batches(num_mini_batches, self.num_learning_epochs)
 
-        if self.accelerate:
-            self._set_device_learning_rate(self.learning_rate)
+        if self._device_adam is not None:
+            self._device_adam.set_learning_rate(self.learning_rate)
         names, history = [], []
         with brrl.unchecked_values():  # a look at values would make the host wait for the device
             for epoch in range(self.num_learning_epochs):
@@ -331,11 +327,11 @@ class BPO(PPO):
                     names = list(metrics)
                     history.append(torch.stack(list(metrics.values())))
 
-        if _NORMALIZES_IN_UPDATE:
+        if NORMALIZES_IN_UPDATE:
             self._update_normalizers()
         st.clear()
-        if self.accelerate:
-            self.learning_rate = self._device_learning_rate.item()
+        if self._device_adam is not None:
+            self.learning_rate = self._device_adam.learning_rate.item()
         return self._report(names, torch.stack(history))
 
     def _report(self, names: list[str], history: torch.Tensor) -> dict[str, float]:
@@ -485,11 +481,8 @@ class BPO(PPO):
         """Set the learning rate by PPO's rule: lower it where the KL divergence is too high, raise it where too low."""
         if self.desired_kl is None or self.schedule != "adaptive":
             return
-        if self.accelerate:
-            lr = self._device_learning_rate
-            lower, higher = (lr / 1.5).clamp(min=1e-5), (lr * 1.5).clamp(max=1e-2)
-            too_high, too_low = kl > self.desired_kl * 2.0, (kl > 0.0) & (kl < self.desired_kl / 2.0)
-            self._set_device_learning_rate(torch.where(too_high, lower, torch.where(too_low, higher, lr)))
+        if self._device_adam is not None:
+            self._device_adam.adapt_learning_rate(kl, self.desired_kl)
             return
         kl = kl.clone()
         if self.is_multi_gpu:
@@ -526,9 +519,8 @@ class BPO(PPO):
         used = self._is_usable(self._gradient_norms)
         self._consecutive_skips.add_(1.0).mul_(~used)
         self._adapt_learning_rate(kl)
-        if self.accelerate:
-            self.optimizer.found_inf = (~used).float()  # the fused step leaves everything as it is where this is 1
-            self.optimizer.step()
+        if self._device_adam is not None:
+            self._device_adam.step(used)
         elif used:
             self.optimizer.step()
             if self.rnd:
@@ -610,43 +602,6 @@ class BPO(PPO):
             parameters["critic"] += self.median_critic.parameters()
         return parameters
 
-    ##
-    # The faster path.
-    ##
-
-    def _can_accelerate(self, accelerate: bool | None) -> bool:
-        """Return whether to take the faster path, and say so if a run that should cannot."""
-        on_cuda = torch.device(self.device).type == "cuda"
-        wanted = not on_cuda if accelerate is None else accelerate
-        obstacles = {
-            "recurrent networks": self.actor.is_recurrent or self.critic.is_recurrent,
-            "CNNs": isinstance(self.actor, CNNModel) or isinstance(self.critic, CNNModel),
-            "RND": self.rnd is not None,
-            "symmetry": self.symmetry is not None,
-            "several GPUs": self.is_multi_gpu,
-            "an optimizer other than Adam": not isinstance(self.optimizer, torch.optim.Adam),
-            "rsl_rl < 5.5": not _NORMALIZES_IN_UPDATE,  # V at collection depends on the normalizer of the step
-        }
-        present = [name for name, is_present in obstacles.items() if is_present]
-        if wanted and present and self.gpu_global_rank == 0:
-            print(f"[INFO] accelerate: this run has {' and '.join(present)}, so it takes the plain path.")
-        return wanted and not present
-
-    def _accelerate_optimizer(self) -> None:
-        """Let the optimizer read its learning rate from the device and take a step in one kernel."""
-        on_cuda = torch.device(self.device).type == "cuda"
-        # In double precision, as Python's numbers are, so that both paths follow the same schedule
-        self._device_learning_rate = torch.tensor(self.learning_rate, dtype=torch.float64, device=self.device)
-        learning_rate = self._device_learning_rate.float()
-        for group in self.optimizer.param_groups:
-            group |= {"lr": learning_rate, "fused": True, "foreach": False, "capturable": on_cuda}
-        self._graphs = None
-
-    def _set_device_learning_rate(self, learning_rate: torch.Tensor | float) -> None:
-        """Set the learning rate where the faster path keeps it."""
-        self._device_learning_rate.fill_(learning_rate)
-        self.optimizer.param_groups[0]["lr"].fill_(learning_rate)  # one tensor for all groups
-
     def _make_graphs(self) -> tuple[CudaGraph[dict[str, torch.Tensor]], CudaGraph[None]]:
         """Return the update of a mini-batch, given its indices, and the refresh of the targets as CUDA graphs."""
 
@@ -671,8 +626,8 @@ class BPO(PPO):
     def save(self) -> dict:
         """Return a dict of all models, and of the state of the process, for saving."""
         saved_dict = {**super().save(), **training_state(self)}
-        if self.accelerate:
-            saved_dict["optimizer_state_dict"] = self._plain_optimizer_state(saved_dict["optimizer_state_dict"])
+        if self._device_adam is not None:
+            saved_dict["optimizer_state_dict"] = self._device_adam.plain_state()
         if self._raw_median_critic is not None:
             saved_dict["median_critic_state_dict"] = self._raw_median_critic.state_dict()
         return saved_dict
@@ -698,8 +653,10 @@ class BPO(PPO):
             optimizer_state = fit_optimizer_state(self.optimizer, loaded_dict["optimizer_state_dict"])
             loaded_dict = {**loaded_dict, "optimizer_state_dict": optimizer_state}
         load_iteration = super().load(loaded_dict, load_cfg, strict)
-        if self.accelerate:
-            self._accelerate_optimizer()
+        if self._device_adam is not None:
+            self._device_adam.set_learning_rate(self.learning_rate)
+            self._device_adam.prepare()
+            self._graphs = None  # they hold the addresses of the former state
         if load_cfg is None or load_cfg.get("rnd"):
             restore_training_state(self, loaded_dict)
 
@@ -711,14 +668,6 @@ class BPO(PPO):
                 state = (self._raw_critic.mlp[-1] if shared else self._raw_critic).state_dict()
             self._raw_median_critic.load_state_dict(state, strict=strict)
         return load_iteration
-
-    def _plain_optimizer_state(self, state: dict) -> dict:
-        """Return an optimizer state as the plain path would save it."""
-        plain = {"lr": self.learning_rate, "fused": None, "foreach": None, "capturable": False}
-        return {
-            "state": {i: {**values, "step": values["step"].cpu()} for i, values in state["state"].items()},
-            "param_groups": [{**group, **plain} for group in state["param_groups"]],
-        }
 
     def compile(self, mode: str | None = None) -> None:
         """Compile all networks with ``torch.compile``.
