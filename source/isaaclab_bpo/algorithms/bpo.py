@@ -33,7 +33,7 @@ from .hyperparameters import hyperparameter_problems, ratio_bounds
 MAX_LOG_RATIO = 20.0
 """Bound of |log ρ|, far outside any ratio bounds, so that neither ρ nor its logarithm becomes infinite."""
 
-ROWS_ON_CPU = 1024
+ROWS_ON_CPU = 512
 """How many observations the critic is given at once on the CPU, to evaluate a rollout."""
 
 
