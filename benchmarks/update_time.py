@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import Mock, patch
+from unittest.mock import patch
 
 import torch
 from rsl_rl.algorithms import PPO
@@ -46,7 +46,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     **{f"BPO, {name}, accelerated": median | {"accelerate": True} for name, median in MEDIANS.items()},
     "BPO, median critic, accelerated, 10 epochs": {"accelerate": True, "num_learning_epochs": 10},
 }
-UNGUARDED = {"BPO, median critic, accelerated, unguarded": {"accelerate": True}}
 COMPILED = {"BPO, median critic, compiled": {"accelerate": True, "torch_compile_mode": "default"}}
 
 
@@ -75,7 +74,7 @@ def make_algorithm(variant: str, num_envs: int, device: str) -> PPO:
     network = {"class_name": "MLPModel", "hidden_dims": HIDDEN_DIMS, "activation": "elu"}
     gaussian = {"class_name": "GaussianDistribution", "init_std": 1.0}
     settings = {"num_learning_epochs": NUM_EPOCHS, "num_mini_batches": NUM_MINI_BATCHES, "entropy_coef": 0.0}
-    algorithm = {"class_name": "isaaclab_bpo.algorithms:BPO"} | settings | (VARIANTS | UNGUARDED | COMPILED)[variant]
+    algorithm = {"class_name": "isaaclab_bpo.algorithms:BPO"} | settings | (VARIANTS | COMPILED)[variant]
     cfg = {
         "torch_compile_mode": algorithm.pop("torch_compile_mode", None),
         "algorithm": algorithm,
@@ -88,19 +87,7 @@ def make_algorithm(variant: str, num_envs: int, device: str) -> PPO:
     env: Any = SimpleNamespace(num_envs=num_envs, num_actions=NUM_ACTIONS)
     obs = TensorDict({"policy": torch.zeros(num_envs, NUM_OBS)}, batch_size=[num_envs], device=device)
     with contextlib.redirect_stdout(io.StringIO()):
-        alg = (PPO if variant == "PPO" else BPO).construct_algorithm(obs, env, cfg, device)
-    if variant in UNGUARDED:
-        remove_guards(alg)
-    return alg
-
-
-def remove_guards(alg: Any) -> None:
-    """Let an algorithm run without its guards against values that are not finite, to see what they cost."""
-    always = torch.ones((), dtype=torch.bool, device=alg.device)
-    valid = torch.ones(alg.storage.num_envs, dtype=torch.bool, device=alg.device)
-    alg._guard = Mock(side_effect=lambda obs: (obs, valid))
-    alg._is_usable = lambda gradient_norms: always
-    alg._keep_std_in_range = lambda: None
+        return (PPO if variant == "PPO" else BPO).construct_algorithm(obs, env, cfg, device)
 
 
 def make_rollout(num_envs: int, device: str) -> list[tuple[TensorDict, torch.Tensor, torch.Tensor, dict]]:
@@ -178,6 +165,8 @@ def shares_of_time(alg: PPO, device: str) -> dict[str, float]:
             time_calls("forward", alg.critic, "forward")
             time_calls("backward", torch.Tensor, "backward")
             time_calls("optimizer", alg.optimizer, "step")
+            if isinstance(alg, BPO):
+                time_calls("guards", alg, "_is_usable", "_keep_std_in_range")
         if isinstance(alg, BPO):
             time_calls("forward", alg, "_evaluate_critics")
             time_calls("targets", alg, "_evaluate_last_values", "_refresh_targets")
@@ -213,7 +202,7 @@ def bytes_per_transition(alg: PPO, num_envs: int) -> float:
 
 def measure(num_envs: int, rounds: int, device: str) -> list[Measurement]:
     """Measure all variants, one after the other in each round, so that a slower minute meets all of them."""
-    variants = VARIANTS | UNGUARDED | (COMPILED if device != "cpu" else {})
+    variants = VARIANTS | (COMPILED if device != "cpu" else {})
     algorithms = {name: make_algorithm(name, num_envs, device) for name in variants}
     results = {name: Measurement(name, num_envs, alg.num_learning_epochs) for name, alg in algorithms.items()}
     rollout = make_rollout(num_envs, device)
@@ -264,7 +253,7 @@ def report(measurements: list[Measurement], ceilings: dict[int, dict[str, float]
         )
     print("\nShares of the time of an update:")
     for m in measurements:
-        shares = ", ".join(f"{phase} {share:.0%}" for phase, share in m.shares.items())
+        shares = ", ".join(f"{phase} {share:.1%}" for phase, share in m.shares.items())
         print(f"{m.variant:44}{m.num_envs:6}  {shares}")
 
 

@@ -477,18 +477,11 @@ class BPO(PPO):
             return values, values.detach() + self.storage.advantage_median
         return values, values.detach()
 
-    def _adapt_learning_rate(self, kl: torch.Tensor) -> None:
-        """Set the learning rate by PPO's rule: lower it where the KL divergence is too high, raise it where too low."""
-        if self.desired_kl is None or self.schedule != "adaptive":
-            return
-        if self._device_adam is not None:
-            self._device_adam.adapt_learning_rate(kl, self.desired_kl)
-            return
-        kl = kl.clone()
-        if self.is_multi_gpu:
-            torch.distributed.all_reduce(kl, op=torch.distributed.ReduceOp.SUM)
-            kl /= self.gpu_world_size
-        # All ranks hold the same KL divergence and learning rate, so they agree without a broadcast
+    def _adapt_learning_rate(self, kl: float) -> None:
+        """Set the learning rate by PPO's rule: lower it where the KL divergence is too high, raise it where too low.
+
+        All ranks hold the same KL divergence and learning rate, so they agree without a broadcast.
+        """
         if kl > self.desired_kl * 2.0:
             self.learning_rate = max(1e-5, self.learning_rate / 1.5)
         elif 0.0 < kl < self.desired_kl / 2.0:
@@ -518,13 +511,24 @@ class BPO(PPO):
             self._gradient_norms["RND predictor"] = nn.utils.get_total_norm(gradients)
         used = self._is_usable(self._gradient_norms)
         self._consecutive_skips.add_(1.0).mul_(~used)
-        self._adapt_learning_rate(kl)
+        is_adaptive = self.desired_kl is not None and self.schedule == "adaptive"
         if self._device_adam is not None:
+            if is_adaptive:
+                self._device_adam.adapt_learning_rate(kl, self.desired_kl)
             self._device_adam.step(used)
-        elif used:
-            self.optimizer.step()
-            if self.rnd:
-                self.rnd.optimizer.step()
+        else:
+            kl = kl.clone()
+            if self.is_multi_gpu:
+                torch.distributed.all_reduce(kl, op=torch.distributed.ReduceOp.SUM)
+                kl /= self.gpu_world_size
+            # The only read of the mini-batch; PPO has one of the KL divergence and of every loss
+            kl_divergence, is_used = torch.stack([kl, used]).tolist()
+            if is_adaptive:
+                self._adapt_learning_rate(kl_divergence)
+            if is_used:
+                self.optimizer.step()
+                if self.rnd:
+                    self.rnd.optimizer.step()
         self._keep_std_in_range()
         return used
 
