@@ -1,18 +1,17 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Train {BPO, PPO} x tasks x seeds with the same budget, and compare.
+"""Train the algorithms of an experiment on tasks and seeds with the same budget, and compare them.
 
-    ./isaaclab.sh -p benchmarks/learning/run.py --steps 1e6
-    ./isaaclab.sh -p benchmarks/learning/run.py --tasks Isaac-Velocity-Rough-H1 --minutes 60 -- --num_envs 256
+    ./isaaclab.sh -p benchmarks/learning/run.py gymnasium
+    ./isaaclab.sh -p benchmarks/learning/run.py paper --tasks Gym-Hopper-v5 --seeds 1 --minutes 10
 
-What follows ``--`` is added to every command. Runs go side by side, one on each core. Interrupted in whatever way and
-started again with the same arguments, the benchmark goes on: finished runs stay, unfinished ones resume from their last
-checkpoint. A run has the folder ``<output>/<task>/<algorithm>/<seed>`` for its logs and its ``output.txt``;
-``<output>/comparison`` gets the table, the curves and ``runs.json``, all of them in compact form, from which
-:mod:`isaaclab_bpo.compare` writes the same comparison again.
-
-Nothing is tuned here: both algorithms have the configuration that is registered for the task.
+``experiments.toml`` says what an experiment is; options replace parts of it, and what follows ``--`` is added to every
+command. Runs go side by side, one on each core. Interrupted in whatever way and started again with the same arguments,
+the benchmark goes on: finished runs stay, unfinished ones resume from their last checkpoint. A run has the folder
+``<output>/<task>/<variant>/<seed>`` for its logs and its ``output.txt``; ``<output>/comparison`` gets the table, the
+curves and ``runs.json``, all of them in compact form, from which :mod:`isaaclab_bpo.compare` writes the same comparison
+again.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +35,7 @@ from isaaclab_bpo.compare.report import write_report
 from isaaclab_bpo.compare.runs import read_runs
 
 ROOT = Path(__file__).parents[2]
-TASKS = ["Gym-Hopper-v5", "Gym-Swimmer-v5", "Gym-HalfCheetah-v5", "Gym-Walker2d-v5", "Gym-Ant-v5"]
+EXPERIMENTS = tomllib.loads((Path(__file__).parent / "experiments.toml").read_text(encoding="utf-8"))
 PREEMPTED = os.EX_TEMPFAIL
 """Exit code of a run that saved because it was told to end, and of this program then."""
 
@@ -169,25 +169,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--tasks", nargs="+", default=TASKS)
-    parser.add_argument("--algos", nargs="+", default=["bpo", "ppo"], choices=("bpo", "ppo"))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
-    budget = parser.add_mutually_exclusive_group(required=True)
-    budget.add_argument("--steps", help="Budget of a run in steps of all its environments, for example 1e6.")
-    budget.add_argument("--minutes", type=float, help="Budget of a run in time of collection and learning.")
+    parser.add_argument("experiment", choices=EXPERIMENTS)
+    parser.add_argument("--tasks", nargs="+", help="Tasks, if not the experiment's.")
+    parser.add_argument("--variants", nargs="+", help="Which of the experiment's variants.")
+    parser.add_argument("--seeds", nargs="+", type=int, help="Seeds, if not the experiment's.")
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--steps", help="Budget of a run in steps of all its environments, if not the experiment's.")
+    budget.add_argument("--minutes", type=float, help="Budget of a run in time of collection and learning instead.")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="Runs side by side.")
-    parser.add_argument("--output", type=Path, default=Path("logs/learning"))
+    parser.add_argument("--output", type=Path, help="Folder; the default is logs/learning/<experiment>.")
     end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     args, extra = parser.parse_args(sys.argv[1:end]), sys.argv[end + 1 :]
+    experiment = EXPERIMENTS[args.experiment]
+    variants: dict[str, list[str]] = experiment["variants"]
+    unknown = sorted(set(args.variants or ()) - variants.keys())
+    if unknown:
+        parser.error(f"--variants has {unknown[0]!r}, but {args.experiment} has {', '.join(variants)}")
+    output: Path = args.output or Path("logs/learning") / args.experiment
 
-    limit = ["--max_steps", args.steps] if args.steps else ["--max_iterations", "1000000"]
+    limit = ["--max_steps", str(args.steps or experiment["steps"])]
+    if args.minutes is not None:
+        limit = ["--max_iterations", "1000000"]
+    common = [*limit, *experiment.get("arguments", ()), *extra]
     jobs = [
         Job(
-            folder=args.output / task / algo / str(seed),
-            arguments=["--task", task, "--algo", algo, "--seed", str(seed), *limit, *extra],
+            folder=output / task / variant / str(seed),
+            arguments=["--task", task, "--seed", str(seed), *variants[variant], *common],
             seconds=None if args.minutes is None else 60.0 * args.minutes,
         )
-        for seed, task, algo in itertools.product(args.seeds, args.tasks, args.algos)
+        for seed, task, variant in itertools.product(
+            args.seeds or experiment["seeds"], args.tasks or experiment["tasks"], args.variants or variants
+        )
     ]
     for job in jobs:
         job.prepare()
@@ -197,9 +209,9 @@ def main() -> None:
     except KeyboardInterrupt:
         print("Interrupted. The runs have saved: the same command goes on.", file=sys.stderr)
         raise SystemExit(PREEMPTED) from None
-    runs, problems = read_runs([args.output])
+    runs, problems = read_runs([output])
     if runs:
-        print(*write_report(runs, problems, {}, args.output / "comparison"), sep="\n")
+        print(*write_report(runs, problems, {}, output / "comparison"), sep="\n")
     sys.exit(1 if failures else 0)
 
 
