@@ -26,7 +26,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
@@ -35,12 +35,39 @@ from isaaclab_bpo.compare.report import write_report
 from isaaclab_bpo.compare.runs import read_runs
 
 ROOT = Path(__file__).parents[2]
-EXPERIMENTS = tomllib.loads((Path(__file__).parent / "experiments.toml").read_text(encoding="utf-8"))
 PREEMPTED = os.EX_TEMPFAIL
 """Exit code of a run that saved because it was told to end, and of this program then."""
 
 POLL = 2.0
 """How often the runs are looked at [s]."""
+
+
+@dataclass
+class Experiment:
+    """What is compared."""
+
+    about: str
+    """A sentence for the reader of its results."""
+    tasks: list[str]
+    seeds: list[int]
+    steps: int
+    """Budget of a run, in steps of all its environments."""
+    variants: dict[str, list[str]]
+    """Arguments of ``train.py`` by the name of what they train."""
+    arguments: list[str] = field(default_factory=list)
+    """Arguments of all variants."""
+
+
+def read_experiments() -> dict[str, Experiment]:
+    """Read ``experiments.toml``, whose header explains it."""
+    experiments: dict[str, Experiment] = {}
+    for name, entry in tomllib.loads((Path(__file__).parent / "experiments.toml").read_text(encoding="utf-8")).items():
+        if "like" in entry:
+            model = experiments[entry.pop("like")]
+            changes = {variant: [*model.variants["BPO"], *more] for variant, more in entry["variants"].items()}
+            entry |= {"arguments": model.arguments, "variants": model.variants | changes}
+        experiments[name] = Experiment(**entry)
+    return experiments
 
 
 @dataclass(eq=False)
@@ -130,7 +157,7 @@ class Job:
         return f"{self} ended with exit code {code}: {lines[-1] if lines else ''} (see {self.folder / 'output.txt'})"
 
 
-def run(jobs: list[Job], side_by_side: int) -> list[str]:
+def do(jobs: list[Job], side_by_side: int) -> list[str]:
     """Do the jobs and return what went wrong."""
     waiting = [job for job in jobs if not job.is_done]
     running: list[Job] = []
@@ -169,7 +196,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("experiment", choices=EXPERIMENTS)
+    experiments = read_experiments()
+    parser.add_argument("experiment", choices=experiments)
     parser.add_argument("--tasks", nargs="+", help="Tasks, if not the experiment's.")
     parser.add_argument("--variants", nargs="+", help="Which of the experiment's variants.")
     parser.add_argument("--seeds", nargs="+", type=int, help="Seeds, if not the experiment's.")
@@ -180,36 +208,45 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="Folder; the default is logs/learning/<experiment>.")
     end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     args, extra = parser.parse_args(sys.argv[1:end]), sys.argv[end + 1 :]
-    experiment = EXPERIMENTS[args.experiment]
-    variants: dict[str, list[str]] = experiment["variants"]
-    unknown = sorted(set(args.variants or ()) - variants.keys())
+    experiment = experiments[args.experiment]
+    unknown = sorted(set(args.variants or ()) - experiment.variants.keys())
     if unknown:
-        parser.error(f"--variants has {unknown[0]!r}, but {args.experiment} has {', '.join(variants)}")
+        parser.error(f"--variants has {unknown[0]!r}, but {args.experiment} has {', '.join(experiment.variants)}")
+    tasks, variants = args.tasks or experiment.tasks, args.variants or list(experiment.variants)
     output: Path = args.output or Path("logs/learning") / args.experiment
 
-    limit = ["--max_steps", str(args.steps or experiment["steps"])]
+    limit = ["--max_steps", str(args.steps or experiment.steps)]
     if args.minutes is not None:
         limit = ["--max_iterations", "1000000"]
-    common = [*limit, *experiment.get("arguments", ()), *extra]
     jobs = [
         Job(
             folder=output / task / variant / str(seed),
-            arguments=["--task", task, "--seed", str(seed), *variants[variant], *common],
+            arguments=[
+                "--task",
+                task,
+                "--seed",
+                str(seed),
+                *limit,
+                *experiment.arguments,
+                *experiment.variants[variant],
+                *extra,
+            ],
             seconds=None if args.minutes is None else 60.0 * args.minutes,
         )
-        for seed, task, variant in itertools.product(
-            args.seeds or experiment["seeds"], args.tasks or experiment["tasks"], args.variants or variants
-        )
+        for seed, task, variant in itertools.product(args.seeds or experiment.seeds, tasks, variants)
     ]
     for job in jobs:
         job.prepare()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what a cluster sends before it takes the machine back
     try:
-        failures = run(jobs, args.jobs)
+        failures = do(jobs, args.jobs)
     except KeyboardInterrupt:
         print("Interrupted. The runs have saved: the same command goes on.", file=sys.stderr)
         raise SystemExit(PREEMPTED) from None
-    runs, problems = read_runs([output])
+    runs, problems = read_runs([output / task / variant for task in tasks for variant in variants])
+    for run in runs:
+        run.algorithm = Path(run.folders[0]).relative_to(output).parts[1]
+    runs.sort(key=lambda run: (tasks.index(run.task), variants.index(run.algorithm), run.seed))
     if runs:
         print(*write_report(runs, problems, {}, output / "comparison"), sep="\n")
     sys.exit(1 if failures else 0)

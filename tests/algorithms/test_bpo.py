@@ -134,6 +134,9 @@ def test_every_model_and_median_trains(model: str, median: str, device: str) -> 
         {"loss": "kl"},
         {"tv_coef": 0.1},
         {"online_advantage": False},
+        {"online_median": False},
+        {"online_median": False, "median_head": "shared"},
+        {"online_median": False, "median": "batch"},
         {"refresh_targets": False},
         {"normalize_advantage_per_mini_batch": True, "online_advantage": False},
         {"use_mixed_precision": True},
@@ -178,6 +181,28 @@ def test_every_option_trains_and_is_reported(hyperparameters: dict) -> None:
     assert set(metrics) == expected
     assert all(math.isfinite(value) for value in metrics.values())
     assert any(not torch.equal(before[key], value) for key, value in runner.alg.save()["actor_state_dict"].items())
+
+
+@pytest.mark.parametrize("online", [True, False])
+@pytest.mark.parametrize("options", [{}, {"median_head": "shared"}, {"median": "batch"}, {"median": "value"}], ids=str)
+def test_median_follows_the_critics_only_if_online(
+    options: dict, online: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cfg = runner_cfg(**options, online_median=online, refresh_targets=False, num_learning_epochs=3)
+    runner = make_runner(cfg)
+    bpo = bpo_of(runner)
+    collect(bpo, runner.env)  # type: ignore[arg-type]
+    policy_loss, seen = bpo.policy_loss, []
+
+    def record(ratio: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+        seen.append(others[2])
+        return policy_loss(ratio, *others)
+
+    monkeypatch.setattr(bpo, "policy_loss", record)
+    bpo.update()
+    first, second, third = torch.cat(seen).view(3, -1)
+    assert first.std() > 0.0
+    assert torch.equal(first, second) is torch.equal(second, third) is not online
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ import pytest
 
 from e2e.process import ROOT, TIMEOUT, environment, run
 
-BENCHMARK = (sys.executable, str(ROOT / "benchmarks" / "learning" / "run.py"))
+BENCHMARK = (sys.executable, str(ROOT / "benchmarks" / "learning" / "run.py"), "paper")
 HOPPER = (*BENCHMARK, "--tasks", "Gym-Hopper-v5")
 SMALL = ("--", "agent.num_steps_per_env=64", "agent.algorithm.num_mini_batches=4")
 
@@ -47,18 +47,18 @@ def test_budget_is_spent_once(tmp_path: Path) -> None:
 
 
 def test_failed_run_is_named_with_its_reason(tmp_path: Path) -> None:
-    task = ("--tasks", "Gym-Jumper-v5", "--algos", "ppo", "--seeds", "1", "--steps", "500")
+    task = ("--tasks", "Gym-Jumper-v5", "--variants", "PPO", "--seeds", "1", "--steps", "500")
     done = run(*BENCHMARK, *task, cwd=tmp_path)
     assert done.returncode == 1
-    assert "Gym-Jumper-v5 ppo 1 ended with exit code 2: train.py: error: --task 'Gym-Jumper-v5'" in done.stderr
+    assert "Gym-Jumper-v5 PPO 1 ended with exit code 2: train.py: error: --task 'Gym-Jumper-v5'" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
 def test_interrupted_benchmark_goes_on(tmp_path: Path) -> None:
-    command = (*HOPPER, "--algos", "bpo", "--seeds", "1", "--steps", "12288", "--output", "out")
+    command = (*HOPPER, "--variants", "BPO", "--seeds", "1", "--steps", "12288", "--output", "out")
     process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
-    output = tmp_path / "out" / "Gym-Hopper-v5" / "bpo" / "1" / "output.txt"
+    output = tmp_path / "out" / "Gym-Hopper-v5" / "BPO" / "1" / "output.txt"
     end = time.time() + TIMEOUT
     while time.time() < end and not (output.exists() and "Learning iteration 1/6" in output.read_text()):
         time.sleep(0.2)
@@ -77,7 +77,7 @@ def test_interrupted_benchmark_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_budget_in_minutes_ends_a_run_with_a_checkpoint(tmp_path: Path) -> None:
-    done = run(*HOPPER, "--algos", "ppo", "--seeds", "1", "--minutes", "0.1", "--output", "out", cwd=tmp_path)
+    done = run(*HOPPER, "--variants", "PPO", "--seeds", "1", "--minutes", "0.1", "--output", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     (row,) = rows(tmp_path / "out" / "comparison" / "runs.csv")
     assert 6.0 <= float(row["seconds"]) <= 30.0

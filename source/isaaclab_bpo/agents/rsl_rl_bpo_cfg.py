@@ -39,6 +39,9 @@ class RslRlBpoAlgorithmCfg(RslRlPpoAlgorithmCfg):
     online_advantage: bool = True
     """Whether |Q - V| with the current V weights the loss, or else the advantages of the rollout, normalized."""
 
+    online_median: bool = True
+    """Whether ρ* takes the median from the current networks, or from those with which the targets were computed."""
+
     refresh_targets: bool = True
     """Whether values, returns and advantages are computed anew at the start of every epoch after the first."""
 

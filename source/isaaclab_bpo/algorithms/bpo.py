@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Literal
 
@@ -72,6 +72,7 @@ class BPO(PPO):
         median_head: Literal["separate", "shared"] = "separate",
         loss: Literal["atv", "tv", "log_tv", "mse", "kl"] = "atv",
         online_advantage: bool = True,
+        online_median: bool = True,
         refresh_targets: bool = True,
         median_temperature: float | None = None,
         median_loss_coef: float = 1.0,
@@ -101,6 +102,9 @@ class BPO(PPO):
                 critic, "shared".
             loss: Divergence between policy and optimum, a key of :data:`isaaclab_bpo.brrl.POLICY_LOSSES`.
             online_advantage: Whether |A| is |Q̂ - V| with the current V, or the stored (normalized) advantages.
+            online_median: Whether ρ* takes μ from the networks as they are at each mini-batch, or as they were when the
+                targets were computed. The latter is the median under the policy that collected the rollout, as the
+                theory has it, and does not come close to each Q̂ while the critics are fitted to it.
             refresh_targets: Whether V, Q̂ and A are computed anew at the start of every epoch after the first.
             median_temperature: Smoothing T > 0 of the median critic's loss, in units of return. None stands for the
                 paper's 1 with ``clip_param``, and for λ with asymmetric bounds, which makes E[ρ*] = 1. With a T far
@@ -136,6 +140,7 @@ class BPO(PPO):
                 "median_head": median_head,
                 "loss": loss,
                 "online_advantage": online_advantage,
+                "online_median": online_median,
                 "refresh_targets": refresh_targets,
                 "median_temperature": median_temperature,
                 "median_loss_coef": median_loss_coef,
@@ -161,6 +166,7 @@ class BPO(PPO):
         self.median_head = median_head
         self.loss = loss
         self.online_advantage = online_advantage
+        self.online_median = online_median
         self.refresh_targets = refresh_targets
         if median_temperature is None:
             median_temperature = 1.0 if clip_param is not None else temperature
@@ -176,6 +182,9 @@ class BPO(PPO):
             self.optimizer.add_param_group(
                 {"params": [p for p in median_critic.parameters() if id(p) not in known], "lr": learning_rate}
             )
+
+        if median_critic is not None and not online_median:
+            storage.medians = torch.zeros_like(storage.values)
 
         self.max_consecutive_skips = max_consecutive_skips
         self._guard = ObservationGuard(observation_terms)
@@ -277,6 +286,7 @@ class BPO(PPO):
         if self.accelerate:
             self._evaluate_values()
             self.storage.bootstrap_time_outs(self.gamma)
+        self._evaluate_medians()
         self._evaluate_last_values()
         self._compute_targets()
 
@@ -409,7 +419,7 @@ class BPO(PPO):
                 ratio,
                 returns.squeeze(-1),
                 values.detach().squeeze(-1),
-                medians.detach().squeeze(-1),
+                self._target_medians(batch, medians).squeeze(-1),
                 batch.advantages.squeeze(-1),  # type: ignore[union-attr]
             )
 
@@ -476,6 +486,20 @@ class BPO(PPO):
         if self.median == "batch":
             return values, values.detach() + self.storage.advantage_median
         return values, values.detach()
+
+    def _target_medians(self, batch: RolloutStorage.Batch, medians: torch.Tensor) -> torch.Tensor:
+        """Return the μ that ρ* is to have: the current one, or that of when the targets were computed, shape (B, 1)."""
+        if self.online_median:
+            return medians.detach()
+        values: torch.Tensor = batch.values  # type: ignore[assignment]
+        match self.median:
+            case "critic":
+                stored: torch.Tensor = batch.medians  # type: ignore[attr-defined]
+                return torch.cat([stored] * (len(values) // len(stored)))  # symmetry has repeated the rest
+            case "batch":
+                return values + self.storage.advantage_median
+            case _:
+                return values
 
     def _adapt_learning_rate(self, kl: float) -> None:
         """Set the learning rate by PPO's rule: lower it where the KL divergence is too high, raise it where too low.
@@ -552,20 +576,35 @@ class BPO(PPO):
         Rewards keep the time-out bootstrap that they got when they were collected.
         """
         self._evaluate_values()
+        self._evaluate_medians()
         self._compute_targets()
 
     def _evaluate_values(self) -> None:
         """Evaluate the current V on the whole rollout."""
+        values = [
+            self.critic(batch.observations, masks=batch.masks, hidden_state=batch.hidden_states[1])
+            for batch in self._rollout_in_parts()
+        ]
+        self.storage.values.copy_(torch.cat(values).view_as(self.storage.values))
+
+    @torch.no_grad()
+    def _evaluate_medians(self) -> None:
+        """Evaluate the current μ on the whole rollout, if ρ* is to take it from there."""
+        if self.storage.medians is not None:
+            medians = torch.cat([self._evaluate_critics(batch)[1] for batch in self._rollout_in_parts()])
+            self.storage.medians.copy_(medians.view_as(self.storage.medians)).nan_to_num_(0.0, 0.0, 0.0)
+
+    def _rollout_in_parts(self) -> Iterator[RolloutStorage.Batch]:
+        """Yield the observations of the rollout, in its order."""
         st = self.storage
         if self.actor.is_recurrent or self.critic.is_recurrent:
-            batch = next(st.recurrent_mini_batch_generator(num_mini_batches=1, num_epochs=1))
-            values = self.critic(batch.observations, masks=batch.masks, hidden_state=batch.hidden_states[1])
+            yield from st.recurrent_mini_batch_generator(num_mini_batches=1, num_epochs=1)
         else:
             # On the CPU in parts whose activations stay in the cache
             num_rows = st.values.numel() if st.values.is_cuda else ROWS_ON_CPU
             observations: TensorDict = st.observations.flatten(0, 1)  # type: ignore[assignment]
-            values = torch.cat([self.critic(part) for part in observations.split(num_rows)])
-        st.values.copy_(values.view_as(st.values))
+            for part in observations.split(num_rows):
+                yield st.Batch(observations=part)
 
     @torch.no_grad()
     def _evaluate_last_values(self) -> None:

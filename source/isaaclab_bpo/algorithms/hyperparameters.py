@@ -26,6 +26,7 @@ RULES: dict[str, Rule] = {
     "median_loss_coef": number(0.0),
     "tv_coef": number(0.0),
     "online_advantage": BOOLEAN,
+    "online_median": BOOLEAN,
     "refresh_targets": BOOLEAN,
     "accelerate": optional(BOOLEAN),
     "max_consecutive_skips": integer(1),

@@ -73,6 +73,15 @@ class BpoRolloutStorage(RolloutStorage):
             self.valid: torch.Tensor | None = None
             """Whether the observations were sound, shape (num_envs,); None if they were not looked at."""
 
+    class Batch(RolloutStorage.Batch):
+        """A mini-batch that also carries the stored medians."""
+
+        medians: torch.Tensor | None = None
+        """μ as it was when the targets were computed, shape (B, 1); None if the storage does not hold it."""
+
+    medians: torch.Tensor | None = None
+    """μ as it was when the targets were computed, shape (T, num_envs, 1); None if it is not wanted."""
+
     advantage_median: torch.Tensor
     """Median (or other quantile) of the advantages A of the rollout, if asked for: a scalar in units of return."""
 
@@ -171,7 +180,7 @@ class BpoRolloutStorage(RolloutStorage):
             advantages = standardize(advantages, distributed)
         self.advantages.copy_(advantages * self.valid)
 
-    def mini_batch(self, indices: torch.Tensor) -> RolloutStorage.Batch:
+    def mini_batch(self, indices: torch.Tensor) -> Batch:
         """Return a mini-batch of single transitions.
 
         Args:
@@ -181,7 +190,7 @@ class BpoRolloutStorage(RolloutStorage):
             The transitions, as :meth:`mini_batch_generator` yields them.
         """
         assert self.distribution_params is not None
-        return self.Batch(
+        batch = self.Batch(
             observations=self.observations.flatten(0, 1)[indices],  # type: ignore[arg-type]
             actions=self.actions.flatten(0, 1)[indices],
             values=self.values.flatten(0, 1)[indices],
@@ -190,6 +199,21 @@ class BpoRolloutStorage(RolloutStorage):
             old_actions_log_prob=self.actions_log_prob.flatten(0, 1)[indices],
             old_distribution_params=tuple(params.flatten(0, 1)[indices] for params in self.distribution_params),
         )
+        if self.medians is not None:
+            batch.medians = self.medians.flatten(0, 1)[indices]
+        return batch
+
+    def mini_batch_generator(self, num_mini_batches: int, num_epochs: int = 8) -> Generator[Batch, None, None]:
+        """Yield rsl_rl's shuffled mini-batches of single transitions, with the stored medians.
+
+        Args:
+            num_mini_batches: Number of mini-batches per epoch.
+            num_epochs: Number of epochs; all have the same mini-batches.
+
+        Yields:
+            Batches of shape (B, ...).
+        """
+        yield from map(self.mini_batch, self.mini_batch_indices(num_mini_batches, num_epochs))
 
     def mini_batch_indices(self, num_mini_batches: int, num_epochs: int) -> Generator[torch.Tensor, None, None]:
         """Yield the indices of the mini-batches of :meth:`mini_batch_generator`.
@@ -208,22 +232,24 @@ class BpoRolloutStorage(RolloutStorage):
 
     def recurrent_mini_batch_generator(
         self, num_mini_batches: int, num_epochs: int = 8
-    ) -> Generator[RolloutStorage.Batch, None, None]:
-        """Yield rsl_rl's trajectory mini-batches, with the hidden state of the median critic as a third entry.
+    ) -> Generator[Batch, None, None]:
+        """Yield rsl_rl's trajectory mini-batches, with the hidden state of the median critic and the stored medians.
 
         Args:
             num_mini_batches: Number of mini-batches per epoch.
             num_epochs: Number of epochs.
 
         Yields:
-            Batches whose ``hidden_states`` are those of (actor, critic, median critic).
+            Batches whose ``hidden_states`` are those of (actor, critic, median critic), and with ``medians`` of shape
+            (T, B, 1).
         """
         mini_batch_size = self.num_envs // num_mini_batches
         for i, batch in enumerate(super().recurrent_mini_batch_generator(num_mini_batches, num_epochs)):
             start = (i % num_mini_batches) * mini_batch_size
-            median_hidden_state = self._median_hidden_state(slice(start, start + mini_batch_size))
-            batch.hidden_states = (*batch.hidden_states, median_hidden_state)  # type: ignore[assignment]
-            yield batch
+            envs = slice(start, start + mini_batch_size)
+            batch.hidden_states = (*batch.hidden_states, self._median_hidden_state(envs))  # type: ignore[assignment]
+            batch.medians = None if self.medians is None else self.medians[:, envs]  # type: ignore[attr-defined]
+            yield batch  # type: ignore[misc]
 
     def _median_hidden_state(self, envs: slice) -> HiddenState:
         """Return the median critic's hidden state at the start of each trajectory, (num_layers, trajectories, dim)."""
