@@ -123,7 +123,7 @@ PHYSX_HERE = "ovphysx" if importlib.util.find_spec("isaacsim") is None else "isa
         (["--task", G1, "physics=bullet"], ["physics=bullet", "newton_mjwarp", "ovphysx"]),
         (["--task", G1, "presets=foo"], ["presets=foo"]),
         (["--task", "IsaacContrib-Multitask-Manipulation"], ["TaskBalancedPPO", BPO]),
-        (["--task", "Isaac-Velocity-Rough-Anymal-C-v0"], ["anymal_c.usd", "no stand-in", "ISAACSIM_ASSET_ROOT"]),
+        (["--task", "Isaac-Velocity-Rough-AnymalD"], ["anymal_d.usd", "no stand-in", "ISAACSIM_ASSET_ROOT"]),
         (["--task", "Isaac-Cartpole-Camera-Direct"], [".usd", "no stand-in"]),  # its whole configuration is a preset
         (["--task", G1, "--max_steps", "1e6", "--max_iterations", "3"], ["--max_steps", "give one of the two"]),
         (["--task", "Gym-Hopper-v6"], ["'Gym-Hopper-v6'", "did you mean Gym-Hopper-v5"]),

@@ -57,6 +57,10 @@ def test_go1_trains_with_bpo(go1_training: Training) -> None:
     check_run(go1_training, "BPO")
 
 
+def test_anymal_c_trains_with_bpo(tmp_path: Path) -> None:
+    check_run(train(*TRAIN, "--task", "Isaac-Velocity-Rough-Anymal-C-v0", *SMALL, cwd=tmp_path), "BPO")
+
+
 def test_g1_trains_with_ppo(tmp_path: Path) -> None:
     check_run(train(*TRAIN, "--task", "Isaac-Velocity-Rough-G1-v0", "--algo", "ppo", *SMALL, cwd=tmp_path), "PPO")
 
@@ -158,6 +162,7 @@ def test_checkpoint_of_another_robot_is_refused_with_a_sentence(g1_training: Tra
         "Isaac-Velocity-Flat-G1-v0",
         "Isaac-Velocity-Flat-H1-v0",
         "Isaac-Velocity-Flat-Unitree-Go1-v0",
+        "Isaac-Velocity-Flat-Anymal-C-v0",
         "Isaac-Velocity-Rough-G1-Play-v0",
     ],
 )

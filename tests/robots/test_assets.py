@@ -254,7 +254,7 @@ def test_missing_asset_is_named(standins):
     assert assets.uses_standins()
     root = os.environ["ISAACSIM_ASSET_ROOT"]
     there = f"{root}/Isaac/IsaacLab/Robots/Unitree/Go1/go1.usd"
-    not_there = "Isaac/IsaacLab/Robots/ANYbotics/ANYmal-C/anymal_c.usd"
+    not_there = "Isaac/IsaacLab/Robots/ANYbotics/ANYmal-D/anymal_d.usd"
     assert assets.missing_asset(scene(there)) is None
     assert assets.missing_asset(scene(f"{root}/{not_there}")) == not_there
     assert assets.missing_asset(scene(there, f"{root}/Isaac/net.pt")) == "Isaac/net.pt"
@@ -282,8 +282,8 @@ def test_missing_asset_reads_isaac_labs_own_configurations(standins):
 from isaaclab_bpo.robots import missing_asset, select_assets
 select_assets("standin")
 from isaaclab_tasks.contrib.velocity.config.anymal_c.rough_env_cfg import AnymalCRoughEnvCfg
-from isaaclab_tasks.contrib.velocity.config.go1.rough_env_cfg import UnitreeGo1RoughEnvCfg
-print(missing_asset(UnitreeGo1RoughEnvCfg()), missing_asset(AnymalCRoughEnvCfg()))
+from isaaclab_tasks.core.velocity.config.anymal_d.rough_env_cfg import AnymalDRoughEnvCfg
+print(missing_asset(AnymalCRoughEnvCfg()), missing_asset(AnymalDRoughEnvCfg()))
 """
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert result.stdout.splitlines()[-1] == "None Isaac/IsaacLab/Robots/ANYbotics/ANYmal-C/anymal_c.usd"
+    assert result.stdout.splitlines()[-1] == "None Isaac/IsaacLab/Robots/ANYbotics/ANYmal-D/anymal_d.usd"

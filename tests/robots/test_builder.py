@@ -15,7 +15,7 @@ import pytest
 import torch
 from pxr import Usd, UsdGeom, UsdPhysics
 
-from isaaclab_bpo.robots.builder import ROBOTS, go1_actuator_net, load_robot, write_asset_root
+from isaaclab_bpo.robots.builder import ROBOTS, anymal_actuator_net, go1_actuator_net, load_robot, write_asset_root
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +31,10 @@ def files(root: Path) -> dict[str, bytes]:
 
 def test_every_file_is_there(root):
     assert sorted(files(root)) == [
+        "Isaac/IsaacLab/ActuatorNets/ANYbotics/anydrive_3_lstm_jit.pt",
         "Isaac/IsaacLab/ActuatorNets/Unitree/unitree_go1.pt",
         "Isaac/IsaacLab/Environments/Grid/default_ground_plane_checker_v1/default_ground_plane.usda",
+        "Isaac/IsaacLab/Robots/ANYbotics/ANYmal-C/anymal_c.usd",
         "Isaac/IsaacLab/Robots/Unitree/G1/g1_minimal.usd",
         "Isaac/IsaacLab/Robots/Unitree/Go1/go1.usd",
         "Isaac/IsaacLab/Robots/Unitree/H1/h1_minimal.usd",
@@ -108,3 +110,19 @@ def test_go1_actuator_net_is_a_saturating_pd_law(root):
     assert net(moving).item() == pytest.approx(-2.4959, abs=1e-3)
     assert net(far).item() == pytest.approx(35.55, abs=1e-3)
     assert torch.equal(net(still), go1_actuator_net()(still))
+
+
+def test_anymal_actuator_net_is_a_saturating_pd_law_with_memory(root):
+    net = torch.jit.load(root / "Isaac/IsaacLab/ActuatorNets/ANYbotics/anydrive_3_lstm_jit.pt")
+    # inputs: q_des - q, velocity; one joint each
+    x = torch.tensor([[[0.1, 0.0]], [[0.0, 1.0]], [[9.0, 0.0]]])
+    state = (torch.zeros(1, 3, 1), torch.zeros(1, 3, 1))
+    torques, state = net(x, state)
+    # first step, of 0.8 (1 - 0.2): 80 tanh(0.8 tanh(80 · 0.1 / 80)) = 6.3647; 80 tanh(0.8 tanh(-5/80)) = -3.9918
+    assert torques[:2].flatten().tolist() == pytest.approx([6.3647, -3.9918], abs=1e-3)
+    for _ in range(20):
+        torques, state = net(x, state)
+    # at rest: 80 tanh(tanh(0.1)) = 7.9470; 80 tanh(tanh(-0.0625)) = -4.9870; 80 tanh(tanh(9)) = 80 tanh(1) = 60.928
+    assert torques.flatten().tolist() == pytest.approx([7.9470, -4.9870, 60.928], abs=1e-2)
+    again, _ = anymal_actuator_net()(x, (torch.zeros(1, 3, 1), torch.zeros(1, 3, 1)))
+    assert again[0].item() == pytest.approx(6.3647, abs=1e-3)

@@ -25,10 +25,11 @@ from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics, UsdShade
 DATA_DIR = Path(__file__).parent / "data"
 """Where the robot descriptions are."""
 
-ROBOTS = ("g1", "h1", "go1")
+ROBOTS = ("g1", "h1", "go1", "anymal_c")
 """Names of the robot descriptions, ``data/<name>.toml``."""
 
 GO1_NET_PATH = "IsaacLab/ActuatorNets/Unitree/unitree_go1.pt"
+ANYMAL_NET_PATH = "IsaacLab/ActuatorNets/ANYbotics/anydrive_3_lstm_jit.pt"
 GROUND_PLANE_PATH = "IsaacLab/Environments/Grid/default_ground_plane_checker_v1/default_ground_plane.usda"
 ARROW_PATH = "Props/UIElements/arrow_x.usd"
 FRAME_PATH = "Props/UIElements/frame_prim.usd"
@@ -39,6 +40,11 @@ _GO1_STIFFNESS = 30.0  # N m/rad
 _GO1_DAMPING = 2.5  # N m s/rad
 _GO1_MAX_EFFORT = 35.55  # N m, the knee's; Isaac Lab's DC motor model clips each joint at its own limit
 _GO1_MOTOR_RESPONSE = (0.8, 0.2, 0.0)  # how much this and the two earlier physics steps count
+
+_ANYMAL_STIFFNESS = 80.0  # N m/rad
+_ANYMAL_DAMPING = 5.0  # N m s/rad
+_ANYMAL_MAX_EFFORT = 80.0  # N m, as in ANYDRIVE_3_LSTM_ACTUATOR_CFG
+_ANYMAL_MEMORY = 0.2  # how much of the state the next physics step keeps
 
 
 def load_robot(name: str) -> dict[str, Any]:
@@ -66,9 +72,9 @@ def write_asset_root(root: Path) -> None:
     _save(_ground_plane_stage(), isaac / GROUND_PLANE_PATH)
     _save(_arrow_stage(), isaac / ARROW_PATH)
     _save(_frame_stage(), isaac / FRAME_PATH)
-    net_path = isaac / GO1_NET_PATH
-    net_path.parent.mkdir(parents=True)
-    torch.jit.save(go1_actuator_net(), net_path)
+    for path, net in ((GO1_NET_PATH, go1_actuator_net()), (ANYMAL_NET_PATH, anymal_actuator_net())):
+        (isaac / path).parent.mkdir(parents=True)
+        torch.jit.save(net, isaac / path)
 
 
 def go1_actuator_net() -> torch.jit.ScriptModule:
@@ -86,6 +92,43 @@ def go1_actuator_net() -> torch.jit.ScriptModule:
     with torch.no_grad():
         for parameter, value in zip(net.parameters(), weights, strict=True):
             parameter.copy_(value)
+    return torch.jit.script(net.requires_grad_(requires_grad=False).eval())
+
+
+class _LstmActuatorNet(torch.nn.Module):
+    """An LSTM and a linear layer that reads it, called as Isaac Lab's ``ActuatorNetLSTM`` does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = torch.nn.LSTM(input_size=2, hidden_size=1, batch_first=True)
+        self.output = torch.nn.Linear(1, 1, bias=False)
+
+    def forward(
+        self, x: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor]
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+        features, state = self.lstm(x, state)
+        return self.output(features), state
+
+
+def anymal_actuator_net() -> torch.jit.ScriptModule:
+    """Build the ANYmal-C's actuator net: a softly saturating PD law with a lag, as an LSTM with one unit.
+
+    c ← m c + (1 - m) tanh((k_p e - k_d q̇)/τ_max) and τ = τ_max tanh(c), with e = q_des - q: the forget gate is m, the
+    input gate 1 - m, and the output gate is open. The gains are estimates, not identified ones.
+
+    Returns:
+        A scripted module: [N, 1, 2] (e in rad, q̇ in rad/s) and the state (h, c), each [1, N, 1] -> [N, 1, 1] in N m and
+        the next state.
+    """
+    net = _LstmActuatorNet()
+    m = _ANYMAL_MEMORY
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.zero_()
+        # Gates in torch's order: input, forget, cell, output
+        net.lstm.weight_ih_l0[2] = torch.tensor([_ANYMAL_STIFFNESS, -_ANYMAL_DAMPING]) / _ANYMAL_MAX_EFFORT
+        net.lstm.bias_ih_l0.copy_(torch.tensor([math.log((1 - m) / m), math.log(m / (1 - m)), 0.0, 30.0]))
+        net.output.weight.fill_(_ANYMAL_MAX_EFFORT)
     return torch.jit.script(net.requires_grad_(requires_grad=False).eval())
 
 
