@@ -25,10 +25,10 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from experiments import gather, read_experiments
 from tqdm import tqdm
 
 from isaaclab_bpo.compare.report import write_report
@@ -40,34 +40,6 @@ PREEMPTED = os.EX_TEMPFAIL
 
 POLL = 2.0
 """How often the runs are looked at [s]."""
-
-
-@dataclass
-class Experiment:
-    """What is compared."""
-
-    about: str
-    """A sentence for the reader of its results."""
-    tasks: list[str]
-    seeds: list[int]
-    steps: int
-    """Budget of a run, in steps of all its environments."""
-    variants: dict[str, list[str]]
-    """Arguments of ``train.py`` by the name of what they train."""
-    arguments: list[str] = field(default_factory=list)
-    """Arguments of all variants."""
-
-
-def read_experiments() -> dict[str, Experiment]:
-    """Read ``experiments.toml``, whose header explains it."""
-    experiments: dict[str, Experiment] = {}
-    for name, entry in tomllib.loads((Path(__file__).parent / "experiments.toml").read_text(encoding="utf-8")).items():
-        if "like" in entry:
-            model = experiments[entry.pop("like")]
-            changes = {variant: [*model.variants["BPO"], *more] for variant, more in entry["variants"].items()}
-            entry |= {"arguments": model.arguments, "variants": model.variants | changes}
-        experiments[name] = Experiment(**entry)
-    return experiments
 
 
 @dataclass(eq=False)
@@ -243,10 +215,7 @@ def main() -> None:
     except KeyboardInterrupt:
         print("Interrupted. The runs have saved: the same command goes on.", file=sys.stderr)
         raise SystemExit(PREEMPTED) from None
-    runs, problems = read_runs([output / task / variant for task in tasks for variant in variants])
-    for run in runs:
-        run.algorithm = Path(run.folders[0]).relative_to(output).parts[1]
-    runs.sort(key=lambda run: (tasks.index(run.task), variants.index(run.algorithm), run.seed))
+    runs, problems = gather(output, tasks, variants)
     if runs:
         print(*write_report(runs, problems, {}, output / "comparison"), sep="\n")
     sys.exit(1 if failures else 0)

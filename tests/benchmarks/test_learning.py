@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from e2e.process import ROOT, TIMEOUT, environment, run
 
+RESULTS = ROOT / "docs" / "results.md"
 BENCHMARK = (sys.executable, str(ROOT / "benchmarks" / "learning" / "run.py"), "paper")
 HOPPER = (*BENCHMARK, "--tasks", "Gym-Hopper-v5")
 SMALL = ("--", "agent.num_steps_per_env=64", "agent.algorithm.num_mini_batches=4")
@@ -83,3 +85,27 @@ def test_budget_in_minutes_ends_a_run_with_a_checkpoint(tmp_path: Path) -> None:
     assert 6.0 <= float(row["seconds"]) <= 30.0
     iterations = float(row["steps"]) / 512
     assert list(tmp_path.rglob(f"model_{iterations - 1:.0f}.pt"))
+
+
+def test_results_page_is_what_the_stored_runs_give(tmp_path: Path) -> None:
+    page = tmp_path / "results.md"
+    page.write_text(RESULTS.read_text())
+    report = (sys.executable, str(ROOT / "benchmarks" / "learning" / "report.py"), "--page", str(page))
+    done = run(*report, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert page.read_text() == RESULTS.read_text(), "run benchmarks/learning/report.py"
+    figures = re.findall(r"\(figures/(learning_\w+\.png)\)", page.read_text())
+    assert figures
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(figures)
+
+
+def test_runs_that_did_not_finish_are_named(tmp_path: Path) -> None:
+    command = (*HOPPER, "--seeds", "1", "--variants", "BPO", "--steps", "1e3", *SMALL)
+    assert run(*command, cwd=tmp_path).returncode == 0
+    (tmp_path / "logs/learning/paper/Gym-Hopper-v5/BPO/1/done").unlink()
+    page = tmp_path / "results.md"
+    page.write_text("<!-- paper --><!-- end of paper -->")
+    report = (sys.executable, str(ROOT / "benchmarks" / "learning" / "report.py"), "--gather", "paper")
+    done = run(*report, "--page", str(page), cwd=tmp_path)
+    assert done.returncode == 1
+    assert "holds no finished run of paper" in done.stderr

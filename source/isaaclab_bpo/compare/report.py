@@ -61,7 +61,7 @@ def write_report(runs: list[Run], problems: list[str], thresholds: Mapping[str, 
     _write_csv(
         files[2], (_row_of_run(group, i, thresholds[group.task]) for group in groups for i in range(len(group.runs)))
     )
-    _plot(tasks, files[3])
+    plot_curves(tasks, files[3])
     write_runs(runs, files[4])
     files[0].write_text(_markdown(groups, table, _improvements(tasks), problems), encoding="utf-8")
     return files
@@ -195,8 +195,13 @@ def _moment(steps: float, seconds: float) -> str:
     return f"{_format_steps(steps)} steps, {seconds / size:.3g} {unit}"
 
 
-def _plot(tasks: Mapping[str, list[Group]], path: Path) -> None:
-    """Plot the learning curves, a row for each task: against steps on the left, against time on the right."""
+def plot_curves(tasks: Mapping[str, list[Group]], path: Path) -> None:
+    """Plot the learning curves, a row for each task: against steps on the left, against time on the right.
+
+    Args:
+        tasks: The groups of each task.
+        path: The file.
+    """
     figure, axes = plt.subplots(len(tasks), 2, figsize=(11.0, 3.4 * len(tasks)), layout="constrained", squeeze=False)
     names = dict.fromkeys(group.name for groups in tasks.values() for group in groups)
     colors = {name: f"C{i}" for i, name in enumerate(names)}

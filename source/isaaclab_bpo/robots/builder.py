@@ -122,13 +122,12 @@ def anymal_actuator_net() -> torch.jit.ScriptModule:
     """
     net = _LstmActuatorNet()
     m = _ANYMAL_MEMORY
-    with torch.no_grad():
-        for parameter in net.parameters():
-            parameter.zero_()
-        # Gates in torch's order: input, forget, cell, output
-        net.lstm.weight_ih_l0[2] = torch.tensor([_ANYMAL_STIFFNESS, -_ANYMAL_DAMPING]) / _ANYMAL_MAX_EFFORT
-        net.lstm.bias_ih_l0.copy_(torch.tensor([math.log((1 - m) / m), math.log(m / (1 - m)), 0.0, 30.0]))
-        net.output.weight.fill_(_ANYMAL_MAX_EFFORT)
+    weights = {name: torch.zeros_like(value) for name, value in net.state_dict().items()}
+    # Gates in torch's order: input, forget, cell, output
+    weights["lstm.weight_ih_l0"][2] = torch.tensor([_ANYMAL_STIFFNESS, -_ANYMAL_DAMPING]) / _ANYMAL_MAX_EFFORT
+    weights["lstm.bias_ih_l0"] = torch.tensor([math.log((1 - m) / m), math.log(m / (1 - m)), 0.0, 30.0])
+    weights["output.weight"].fill_(_ANYMAL_MAX_EFFORT)
+    net.load_state_dict(weights)
     return torch.jit.script(net.requires_grad_(requires_grad=False).eval())
 
 

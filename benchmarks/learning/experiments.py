@@ -1,0 +1,68 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The learning experiments, and the runs that there are of them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from isaaclab_bpo.compare.runs import Run, read_runs
+
+
+@dataclass
+class Experiment:
+    """What is compared."""
+
+    about: str
+    """A sentence for the reader of its results."""
+    tasks: list[str]
+    seeds: list[int]
+    steps: int
+    """Budget of a run, in steps of all its environments."""
+    variants: dict[str, list[str]]
+    """Arguments of ``train.py`` by the name of what they train."""
+    arguments: list[str] = field(default_factory=list)
+    """Arguments of all variants."""
+
+
+def read_experiments() -> dict[str, Experiment]:
+    """Read ``experiments.toml``, whose header explains it."""
+    experiments: dict[str, Experiment] = {}
+    for name, entry in tomllib.loads((Path(__file__).parent / "experiments.toml").read_text(encoding="utf-8")).items():
+        if "like" in entry:
+            model = experiments[entry.pop("like")]
+            changes = {variant: [*model.variants["BPO"], *more] for variant, more in entry["variants"].items()}
+            entry |= {"arguments": model.arguments, "variants": model.variants | changes}
+        experiments[name] = Experiment(**entry)
+    return experiments
+
+
+def gather(output: Path, tasks: Iterable[str], variants: Iterable[str]) -> tuple[list[Run], list[str]]:
+    """Read the finished runs of an experiment.
+
+    Args:
+        output: Folder of the experiment; a run is in ``<output>/<task>/<variant>/<seed>``.
+        tasks: Tasks to look for, in the order wanted.
+        variants: Variants to look for, in the order wanted.
+
+    Returns:
+        The runs, with their variant as their algorithm, and a sentence for each that is left out.
+    """
+    runs, problems = [], []
+    for task in tasks:
+        for variant in variants:
+            for folder in sorted((output / task / variant).glob("*"), key=lambda folder: folder.name):
+                if not (folder / "done").exists():
+                    if list(folder.rglob("events.out.tfevents.*")):
+                        problems.append(f"{task}, {variant}, seed {folder.name} is not finished")
+                    continue
+                found, unreadable = read_runs([folder])
+                for run in found:
+                    run.algorithm = variant
+                runs += found
+                problems += unreadable
+    return runs, problems

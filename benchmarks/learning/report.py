@@ -1,0 +1,163 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Write the numbers and figures of docs/results.md from the files in benchmarks/results/learning.
+
+    ./isaaclab.sh -p benchmarks/learning/report.py
+    ./isaaclab.sh -p benchmarks/learning/report.py --gather gymnasium    # first take over logs/learning/gymnasium
+
+The page says where an experiment goes, with a pair of comments; what is between them is replaced. Everything else on it
+is written by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from itertools import groupby
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1]))  # machine.py
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from experiments import Experiment, gather, read_experiments
+from matplotlib.ticker import EngFormatter
+
+from isaaclab_bpo.compare.report import plot_curves
+from isaaclab_bpo.compare.runs import read_runs, write_runs
+from isaaclab_bpo.compare.statistics import Estimate, Group, group_runs, probability_of_improvement
+from machine import describe
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results" / "learning"
+PAGE = ROOT / "docs" / "results.md"
+
+_format_steps = EngFormatter(places=2, sep="")
+
+
+def take_over(name: str, experiment: Experiment, logs: Path) -> None:
+    """Store the finished runs of an experiment, what was left out, and the machine, which must be this one.
+
+    Args:
+        name: Name of the experiment.
+        experiment: The experiment.
+        logs: Its folder.
+    """
+    runs, problems = gather(logs, experiment.tasks, experiment.variants)
+    if not runs:
+        raise SystemExit(f"report: {logs} holds no finished run of {name}")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    write_runs(runs, RESULTS / f"{name}.json")
+    about = {"machine": describe("cpu"), "left_out": problems}
+    (RESULTS / f"{name}.machine.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+def section(name: str, experiment: Experiment, figures: Path) -> str:
+    """Return what the page says of an experiment, and draw its figure.
+
+    Args:
+        name: Name of the experiment.
+        experiment: The experiment.
+        figures: Folder for the figure.
+    """
+    runs, _ = read_runs([RESULTS / f"{name}.json"])
+    about = json.loads((RESULTS / f"{name}.machine.json").read_text(encoding="utf-8"))
+    machine = about["machine"]
+    groups = group_runs(runs)
+    tasks = {task: list(members) for task, members in groupby(groups, key=lambda group: group.task)}
+    figure = figures / f"learning_{name}.png"
+    if len(experiment.variants) > 4:  # too many for curves
+        _plot_intervals(tasks, figure)
+    else:
+        plot_curves(tasks, figure)
+    lines = [
+        "| task | | seeds | steps | final return | best return | P(better than PPO) |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for task, members in tasks.items():
+        ppo = next((group for group in members if group.name == "PPO"), None)
+        for group in members:
+            better = "" if ppo in (None, group) else _interval(_probability(group, ppo), digits=2)
+            seeds = " ".join(str(run.seed) for run in group.runs)
+            steps = _format_steps(group.steps)
+            returns = f"{_interval(group.final)} | {_interval(group.best)}"
+            lines.append(f"| {task} | {group.name} | {seeds} | {steps} | {returns} | {better} |")
+    parts = [
+        f"```bash\n./isaaclab.sh -p benchmarks/learning/run.py {name}\n```",
+        f"![Learning curves](figures/{figure.name})",
+        "\n".join(lines),
+        f"Machine: {machine['device']}, {machine['cpu_cores']} cores, one run on each; Python {machine['python']}, "
+        f"torch {machine['torch']}, rsl_rl {machine['rsl_rl']}, isaaclab_bpo {machine['isaaclab_bpo']}.",
+    ]
+    if about["left_out"]:
+        parts.append(f"Not in the table: {'; '.join(about['left_out'])}.")
+    return "\n\n".join(parts)
+
+
+def _probability(group: Group, other: Group) -> Estimate:
+    return probability_of_improvement([(group.final_returns, other.final_returns)])
+
+
+def _interval(estimate: Estimate, digits: int = 4) -> str:
+    if estimate.low is None:
+        return f"{estimate.value:.{digits}g}"
+    return f"{estimate.value:.{digits}g} [{estimate.low:.{digits}g}, {estimate.high:.{digits}g}]"
+
+
+def _plot_intervals(tasks: dict[str, list[Group]], path: Path) -> None:
+    """Plot the final returns of all variants, with their intervals and runs."""
+    rows = max(map(len, tasks.values()))
+    figure, axes = plt.subplots(1, len(tasks), figsize=(8.0, 1.0 + 0.3 * rows), layout="constrained", squeeze=False)
+    for ax, (task, groups) in zip(axes[0], tasks.items(), strict=True):
+        for i, group in enumerate(reversed(groups)):
+            color = {"BPO": "C0", "PPO": "C1"}.get(group.name, "0.4")
+            if group.final.low is not None and group.final.high is not None:
+                ax.plot([group.final.low, group.final.high], [i, i], color=color, linewidth=2.0)
+            ax.plot(group.final.value, i, "o", color=color)
+            ax.plot(group.final_returns, [i] * len(group.runs), "|", color=color, markersize=9)
+        ax.set_yticks(range(len(groups)), [group.name for group in reversed(groups)])
+        ax.set(title=task, xlabel="final return")
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def write_page(page: Path, experiments: dict[str, Experiment]) -> None:
+    """Replace the sections of the page, and draw the figures beside it.
+
+    Args:
+        page: The page.
+        experiments: All experiments; those without results are left alone.
+    """
+    text = page.read_text(encoding="utf-8")
+    (page.parent / "figures").mkdir(exist_ok=True)
+    for name, experiment in experiments.items():
+        begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        if (RESULTS / f"{name}.json").exists():
+            pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+            new = f"{begin}\n\n{section(name, experiment, page.parent / 'figures')}\n\n{end}"
+            text, count = pattern.subn(lambda _, new=new: new, text)
+            if count != 1:
+                raise SystemExit(f"report: {page} needs {begin} and {end} once, not {count} times")
+    page.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    experiments = read_experiments()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--gather", nargs="+", default=[], choices=experiments, help="Experiments to take over first.")
+    parser.add_argument("--logs", type=Path, default=Path("logs/learning"), help="Folder of the experiments.")
+    parser.add_argument("--page", type=Path, default=PAGE, help="The page to write.")
+    args = parser.parse_args()
+    mpl.use("agg")
+    for name in args.gather:
+        take_over(name, experiments[name], args.logs / name)
+    write_page(args.page, experiments)
+
+
+if __name__ == "__main__":
+    main()
