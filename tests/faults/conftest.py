@@ -12,20 +12,18 @@ from typing import Any
 import pytest
 
 RecordFault = Callable[[str, bool, bool, int], None]
-FAULTS = pytest.StashKey[dict[str, list[tuple[bool, bool, int]]]]()
 
 
 @pytest.fixture
-def record_fault(pytestconfig: pytest.Config) -> RecordFault:
+def record_fault(record_property: Callable[[str, object], None]) -> RecordFault:
     """Return a function that enters an injected fault into the table.
 
     Its arguments are the kind of fault, whether the run survived it (or ended as it should), whether all parameters
     were finite afterwards, and how many saved checkpoints were lost. It fails the test unless all is well.
     """
-    faults = pytestconfig.stash.setdefault(FAULTS, defaultdict(list))
 
     def record(kind: str, survived: bool, finite: bool, lost: int) -> None:
-        faults[kind].append((survived, finite, lost))
+        record_property("fault", (kind, survived, finite, lost))
         assert survived, f"{kind}: not survived"
         assert finite, f"{kind}: parameters are not finite"
         assert lost == 0, f"{kind}: {lost} checkpoints lost"
@@ -33,9 +31,14 @@ def record_fault(pytestconfig: pytest.Config) -> RecordFault:
     return record
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print the table."""
-    faults = config.stash.get(FAULTS, {})
+    faults = defaultdict(list)
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        for name, value in getattr(report, "user_properties", ()) if getattr(report, "when", "") == "call" else ():
+            if name == "fault":
+                kind, *outcome = value
+                faults[kind].append(outcome)
     if not faults:
         return
     terminalreporter.section("injected faults")
