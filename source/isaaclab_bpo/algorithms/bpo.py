@@ -21,13 +21,13 @@ from rsl_rl.utils import compile_model, resolve_callable, resolve_obs_groups, un
 from tensordict import TensorDict
 
 from isaaclab_bpo import brrl
-from isaaclab_bpo.storage import BpoRolloutStorage, is_sound, standardize
+from isaaclab_bpo.storage import BpoRolloutStorage, standardize
 
 from .acceleration import NORMALIZES_IN_UPDATE, DeviceAdam, can_accelerate
 from .checkpoint import check_checkpoint, fit_optimizer_state, is_like, restore_training_state, training_state
 from .configuration import check_configuration
 from .cuda_graph import CudaGraph
-from .health import ObservationGuard, RankLostError, TrainingDivergedError, observation_terms
+from .health import ObservationGuard, RankLostError, TrainingDivergedError, observation_terms, unsound_sources
 from .hyperparameters import hyperparameter_problems, ratio_bounds
 
 MAX_LOG_RATIO = 20.0
@@ -363,25 +363,14 @@ class BPO(PPO):
         *values, _, skipped, num_invalid, consecutive_skips = torch.cat([means, counts]).tolist()
         self._log |= {"Health/skipped_mini_batches": skipped, "Health/invalid_transitions": num_invalid}
         if consecutive_skips >= self.max_consecutive_skips:
+            sources = unsound_sources(self._guard, self.storage.rewards, self._gradient_norms)
             raise TrainingDivergedError(
                 f"Training stopped: {consecutive_skips:.0f} mini-batches in a row could not be used, because of NaN, "
-                f"infinite or absurdly large values of {' and '.join(self._unsound_sources())}. The networks are those "
-                f"of the last mini-batch that was used."
+                f"infinite or absurdly large values of {' and '.join(sources)}. The networks are those of the last "
+                f"mini-batch that was used."
             )
         self._guard.clear()
         return dict(zip(names, values, strict=False))
-
-    def _unsound_sources(self) -> list[str]:
-        """Return what was not finite in the last update, most original source first."""
-        st = self.storage
-        sources = self._guard.sources()
-        if not is_sound(st.rewards).all():
-            sources.append("the reward")
-        if not sources:
-            sources = [
-                f"the gradient of the {name}" for name, norm in self._gradient_norms.items() if not norm.isfinite()
-            ]
-        return sources or ["the values"]
 
     def _update_mini_batch(self, batch: RolloutStorage.Batch) -> dict[str, torch.Tensor]:
         """Take one optimizer step and return the statistics of the mini-batch, scalars on the device."""

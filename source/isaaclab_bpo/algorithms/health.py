@@ -94,3 +94,21 @@ def observation_terms(env: Any) -> dict[str, list[tuple[str, int]]]:
         if all(len(shape) == 1 for shape in shapes):
             terms[group] = [(name, shape[0]) for name, shape in zip(names, shapes, strict=True)]
     return terms
+
+
+def unsound_sources(
+    guard: ObservationGuard, rewards: torch.Tensor, gradient_norms: Mapping[str, torch.Tensor]
+) -> list[str]:
+    """Return what was not finite in the last update, most original source first.
+
+    Args:
+        guard: What has seen the observations.
+        rewards: Rewards of the rollout, any shape.
+        gradient_norms: Norm of the gradient of each network in the last mini-batch, scalars.
+    """
+    sources = guard.sources()
+    if not is_sound(rewards).all():
+        sources.append("the reward")
+    if not sources:
+        sources = [f"the gradient of the {name}" for name, norm in gradient_norms.items() if not norm.isfinite()]
+    return sources or ["the values"]
