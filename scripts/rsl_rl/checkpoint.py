@@ -183,15 +183,13 @@ def _run_configuration(checkpoint: Path | None) -> dict[str, Any] | None:
     """Return the environment configuration that Isaac Lab stored with the run of ``checkpoint``."""
     import yaml
 
-    class Loader(yaml.SafeLoader):
-        """Reads plain YAML; Python objects in it (tuples, slices), which we do not need, become None."""
+    from isaaclab_bpo.plain_yaml import read_plain_yaml
 
-    Loader.add_multi_constructor("tag:yaml.org,2002:python/", lambda loader, suffix, node: None)
     file = checkpoint.parent / "params" / "env.yaml" if checkpoint is not None else None
     if file is None or not file.is_file():
         return None
     try:
-        run = yaml.load(file.read_text(encoding="utf-8"), Loader)  # a SafeLoader
+        run = read_plain_yaml(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         raise UserError(
             f"{str(file)!r}, which says how the checkpoint was trained, is damaged: restore or delete it"

@@ -16,6 +16,8 @@ import numpy as np
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from isaaclab_bpo.plain_yaml import read_plain_yaml
+
 POINTS = 200
 """Most points of a curve; longer ones are averaged over stretches of equal length before anything is computed."""
 
@@ -41,13 +43,6 @@ class Run:
     """Time of collection and learning so far [s]."""
     returns: list[float]
     """Mean return of the last 100 episodes, as rsl_rl logs it."""
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """Reads plain YAML: what would need Python (tuples, slices, functions) becomes None, so no file can run code."""
-
-
-_PlainLoader.add_multi_constructor("tag:yaml.org,2002:python/", lambda loader, suffix, node: None)
 
 
 def read_runs(paths: Iterable[Path]) -> tuple[list[Run], list[str]]:
@@ -132,8 +127,8 @@ class _Segment:
 def _read_folder(folder: Path) -> _Segment:
     """Read a folder with event files."""
     manifest = _read_configuration(folder / "run.json", json.loads)
-    agent = _read_configuration(folder / "params" / "agent.yaml", lambda text: yaml.load(text, _PlainLoader))
-    env = _read_configuration(folder / "params" / "env.yaml", lambda text: yaml.load(text, _PlainLoader))
+    agent = _read_configuration(folder / "params" / "agent.yaml", read_plain_yaml)
+    env = _read_configuration(folder / "params" / "env.yaml", read_plain_yaml)
     num_envs, num_steps = _get(env, "scene.num_envs", int), _get(agent, "num_steps_per_env", int)
     settings = {key: value for key, value in agent.items() if key.startswith(("algorithm.", "actor.", "critic."))}
     settings |= {"num_envs": num_envs, "num_steps_per_env": num_steps, "physics": env.get("sim.physics.class_type")}
