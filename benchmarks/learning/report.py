@@ -64,6 +64,8 @@ def section(name: str, experiment: Experiment, figures: Path) -> str:
         figures: Folder for the figure.
     """
     runs, _ = read_runs([RESULTS / f"{name}.json"])
+    variants = list(experiment.variants)
+    runs.sort(key=lambda run: (experiment.tasks.index(run.task), variants.index(run.algorithm), run.seed))
     about = json.loads((RESULTS / f"{name}.machine.json").read_text(encoding="utf-8"))
     machine = about["machine"]
     groups = group_runs(runs)
@@ -84,7 +86,8 @@ def section(name: str, experiment: Experiment, figures: Path) -> str:
             seeds = " ".join(str(run.seed) for run in group.runs)
             steps = _format_steps(group.steps)
             returns = f"{_interval(group.final)} | {_interval(group.best)}"
-            lines.append(f"| {task} | {group.name} | {seeds} | {steps} | {returns} | {better} |")
+            variant = group.name.replace("|", "\\|")
+            lines.append(f"| {task} | {variant} | {seeds} | {steps} | {returns} | {better} |")
     parts = [
         f"```bash\n./isaaclab.sh -p benchmarks/learning/run.py {name}\n```",
         f"![Learning curves](figures/{figure.name})",
