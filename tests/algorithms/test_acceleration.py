@@ -59,6 +59,7 @@ OPTIONS = [
     {"median": "batch"},
     {"online_median": False},
     {"median": "value", "online_advantage": False},
+    {"joint_grad_clipping": True},
     {"optimizer": "adamw", "schedule": "fixed", "entropy_coef": 0.01},
     {"refresh_targets": False, "normalize_advantage_per_mini_batch": True, "use_clipped_value_loss": True},
 ]

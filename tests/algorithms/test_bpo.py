@@ -133,6 +133,7 @@ def test_every_model_and_median_trains(model: str, median: str, device: str) -> 
         {"loss": "mse"},
         {"loss": "kl"},
         {"tv_coef": 0.1},
+        {"joint_grad_clipping": True},
         {"online_advantage": False},
         {"online_median": False},
         {"online_median": False, "median_head": "shared"},
@@ -203,6 +204,23 @@ def test_median_follows_the_critics_only_if_online(
     first, second, third = torch.cat(seen).view(3, -1)
     assert first.std() > 0.0
     assert torch.equal(first, second) is torch.equal(second, third) is not online
+
+
+@pytest.mark.parametrize("joint", [True, False])
+def test_gradients_are_clipped_jointly_or_per_network(joint: bool) -> None:
+    max_norm = 1e-3
+    runner = make_runner(runner_cfg(joint_grad_clipping=joint, max_grad_norm=max_norm))
+    bpo = bpo_of(runner)
+    collect(bpo, runner.env)  # type: ignore[arg-type]
+    bpo.update()
+    models = (bpo.actor, bpo.critic, bpo.median_critic)
+    norms = [float(torch.nn.utils.get_total_norm([p.grad for p in model.parameters()])) for model in models]
+    if joint:
+        assert math.hypot(*norms) == pytest.approx(max_norm, rel=1e-2)
+        before = list(map(float, bpo._gradient_norms.values()))
+        assert [norm / norms[0] for norm in norms] == pytest.approx([norm / before[0] for norm in before], rel=1e-4)
+    else:
+        assert norms == pytest.approx([max_norm] * 3, rel=1e-2)
 
 
 @pytest.mark.slow

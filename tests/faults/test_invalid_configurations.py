@@ -72,7 +72,7 @@ INVALID: dict[str, list[Any]] = {
         f"algorithm.{name}": SWITCH
         for name in (
             *("online_advantage", "online_median", "refresh_targets", "use_clipped_value_loss", "use_mixed_precision"),
-            *("normalize_advantage_per_mini_batch", "share_cnn_encoders"),
+            *("normalize_advantage_per_mini_batch", "share_cnn_encoders", "joint_grad_clipping"),
         )
     },
 }

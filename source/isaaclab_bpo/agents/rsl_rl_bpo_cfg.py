@@ -54,6 +54,9 @@ class RslRlBpoAlgorithmCfg(RslRlPpoAlgorithmCfg):
     tv_coef: float = 0.0
     """Coefficient of an additional, unweighted total variation."""
 
+    joint_grad_clipping: bool = False
+    """Whether max_grad_norm bounds the gradients of all networks together, or those of each network."""
+
     ratio_lower: float | None = None
     """Lower ratio bound c_l in [0, 1), set together with ratio_upper and with clip_param=null."""
 

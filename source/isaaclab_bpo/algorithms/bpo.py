@@ -77,6 +77,7 @@ class BPO(PPO):
         median_temperature: float | None = None,
         median_loss_coef: float = 1.0,
         tv_coef: float = 0.0,
+        joint_grad_clipping: bool = False,
         use_clipped_value_loss: bool = False,
         use_mixed_precision: bool = False,
         learning_rate: float = 0.001,
@@ -111,6 +112,8 @@ class BPO(PPO):
                 above the spread of Q, μ tends to the mean, less T log((1 - level)/level).
             median_loss_coef: Coefficient of the median critic's loss.
             tv_coef: Coefficient of an additional, unweighted total variation mean|ρ - ρ*|.
+            joint_grad_clipping: Whether ``max_grad_norm`` bounds the norm of the gradients of all networks together, as
+                in the authors' code, or that of each network, as in rsl_rl.
             use_clipped_value_loss: Whether to clip the value loss as PPO does.
             use_mixed_precision: Whether forward passes and losses run in bfloat16 autocast.
             learning_rate: Learning rate.
@@ -145,6 +148,7 @@ class BPO(PPO):
                 "median_temperature": median_temperature,
                 "median_loss_coef": median_loss_coef,
                 "tv_coef": tv_coef,
+                "joint_grad_clipping": joint_grad_clipping,
                 "use_mixed_precision": use_mixed_precision,
                 "accelerate": accelerate,
                 "max_consecutive_skips": max_consecutive_skips,
@@ -173,6 +177,7 @@ class BPO(PPO):
         self.median_temperature = median_temperature
         self.median_loss_coef = median_loss_coef
         self.tv_coef = tv_coef
+        self.joint_grad_clipping = joint_grad_clipping
 
         self.median_critic = self._raw_median_critic = None
         if median_critic is not None:
@@ -515,10 +520,7 @@ class BPO(PPO):
             rnd_loss.backward()  # type: ignore[union-attr]
         if self.is_multi_gpu:
             self.reduce_parameters()
-        self._gradient_norms = {
-            name: nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
-            for name, parameters in self._parameters().items()
-        }
+        self._gradient_norms = self._clip_gradients()
         if self.rnd:
             gradients = [p.grad for p in self.rnd.predictor.parameters() if p.grad is not None]
             self._gradient_norms["RND predictor"] = nn.utils.get_total_norm(gradients)
@@ -544,6 +546,19 @@ class BPO(PPO):
                     self.rnd.optimizer.step()
         self._keep_std_in_range()
         return used
+
+    def _clip_gradients(self) -> dict[str, torch.Tensor]:
+        """Scale gradients down to ``max_grad_norm``, and return the norm that each network's had, by its name."""
+        networks = self._parameters()
+        norms = {
+            name: nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+            for name, parameters in networks.items()
+        }
+        joint_norm = torch.stack(list(norms.values())).norm()
+        for name, parameters in networks.items():
+            norm = joint_norm if self.joint_grad_clipping else norms[name]
+            nn.utils.clip_grads_with_norm_(parameters, self.max_grad_norm, norm)
+        return norms
 
     def _is_usable(self, gradient_norms: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return whether to step: all gradients are finite, and the rollout has a valid transition."""

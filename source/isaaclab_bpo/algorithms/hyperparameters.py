@@ -25,6 +25,7 @@ RULES: dict[str, Rule] = {
     "median_temperature": optional(number(0.0, open_low=True)),
     "median_loss_coef": number(0.0),
     "tv_coef": number(0.0),
+    "joint_grad_clipping": BOOLEAN,
     "online_advantage": BOOLEAN,
     "online_median": BOOLEAN,
     "refresh_targets": BOOLEAN,
