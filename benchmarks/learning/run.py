@@ -137,7 +137,7 @@ def do(jobs: list[Job], side_by_side: int) -> list[str]:
     finished = len(jobs) - len(waiting)
     form = "{percentage:3.0f} % of {total} runs, {elapsed} gone, {remaining} left{postfix}"
     pause = POLL if sys.stderr.isatty() else 60.0
-    with tqdm(total=len(jobs), initial=finished, bar_format=form, mininterval=pause) as bar:
+    with tqdm(total=len(jobs), initial=finished, bar_format=form, mininterval=pause, miniters=0) as bar:
         try:
             while waiting or running:
                 while waiting and len(running) < side_by_side:
