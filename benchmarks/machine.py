@@ -5,26 +5,33 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import os
 import platform
 import statistics
 import time
+import warnings
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from unittest.mock import patch
 
 import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def describe(device: str) -> dict[str, str | int]:
     """Return versions and hardware, as they are stored with a result."""
-    cpu = [
+    cpu_models = [
         line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
     ]
+    cpu = cpu_models[0] if cpu_models else platform.machine()  # on Arm, Linux does not tell
     return {
-        "device": torch.cuda.get_device_name(device) if device != "cpu" else cpu[0],
-        "cpu_cores": len(cpu),
+        "device": torch.cuda.get_device_name(device) if device != "cpu" else cpu,
+        "cpu_cores": os.cpu_count() or 1,
         "torch_threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -40,26 +47,61 @@ def synchronize(device: str) -> None:
 
 
 class HostReads(TorchDispatchMode):
-    """Counts operations for whose result the host must wait; on CUDA each one is a synchronisation."""
+    """Counts, on the CPU, what would make the host wait if the tensors were on a GPU.
+
+    These are operations with a result on the host, and ``tolist``, which is none of torch's operations. What Adam reads
+    in a step does not count: its step counters are on the host wherever the parameters are.
+    """
 
     NAMES = ("_local_scalar_dense", "is_nonzero", "nonzero", "masked_select", "equal", "unique")
 
     def __init__(self) -> None:
         super().__init__()
         self.count = 0
+        self._in_optimizer = False
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        self.count += any(func.__name__.startswith(name) for name in self.NAMES)
+        self.count += not self._in_optimizer and any(func.__name__.startswith(name) for name in self.NAMES)
         return func(*args, **(kwargs or {}))
 
+    def __enter__(self) -> Self:
+        to_list = torch.Tensor.tolist
 
-def count_host_reads(function: Callable[[], Any]) -> int:
-    """Return how often the host reads a value from the device while a function runs."""
-    with HostReads() as reads:
-        function()
-    return reads.count
+        def counted(tensor: torch.Tensor) -> Any:
+            self.count += 1
+            return to_list(tensor)
+
+        self._undo = contextlib.ExitStack()
+        self._undo.enter_context(patch.object(torch.Tensor, "tolist", counted))
+        for register, inside in (
+            (register_optimizer_step_pre_hook, True),
+            (register_optimizer_step_post_hook, False),
+        ):
+            hook = register(lambda *_, inside=inside: setattr(self, "_in_optimizer", inside))
+            self._undo.callback(hook.remove)
+        return super().__enter__()
+
+    def __exit__(self, *exception: Any) -> None:
+        super().__exit__(*exception)
+        self._undo.close()
+
+
+def count_host_reads(function: Callable[[], Any], device: str = "cpu") -> int:
+    """Return how often the host waits for the device while a function runs: on the CPU, how often it would."""
+    if device == "cpu":
+        with HostReads() as reads:
+            function()
+        return reads.count
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            function()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    return sum("synchroniz" in str(warning.message) for warning in caught)
 
 
 def ceilings(device: str, num_rows: int) -> dict[str, float]:
@@ -91,6 +133,13 @@ def _best(function: Callable[[], Any], device: str) -> float:
         synchronize(device)
         times.append(time.perf_counter() - start)
     return min(times)
+
+
+def number_of_rounds(text: str) -> int:
+    """Return a number of rounds, of which quartiles need two."""
+    if int(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text} is too few: give at least 2")
+    return int(text)
 
 
 def quartiles(seconds: list[float]) -> tuple[float, float, float]:

@@ -54,7 +54,7 @@ def plot(results: dict[int, dict[str, list[float]]], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--preset", choices=PRESETS, default="gpu" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--rounds", type=machine.number_of_rounds, default=40)
     parser.add_argument("--threads", type=int, default=1, help="Threads of torch on the CPU.")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
     args = parser.parse_args()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import io
 import json
 import time
@@ -94,7 +95,8 @@ def make_rollout(num_envs: int, device: str) -> list[tuple[TensorDict, torch.Ten
     """Return random observations, rewards, dones and extras of each step."""
     steps = []
     for _ in range(NUM_STEPS):
-        obs = TensorDict({"policy": torch.randn(num_envs, NUM_OBS, device=device)}, batch_size=[num_envs])
+        policy = torch.randn(num_envs, NUM_OBS, device=device)
+        obs = TensorDict({"policy": policy}, batch_size=[num_envs], device=device)
         dones = (torch.rand(num_envs, device=device) < 0.02).long()
         extras = {"time_outs": (dones * (torch.rand(num_envs, device=device) < 0.5)).float()}
         steps.append((obs, torch.randn(num_envs, device=device), dones, extras))
@@ -185,7 +187,11 @@ def operations(alg: PPO, num_envs: int) -> float:
     Targets are one more pass of the critic at the start of every epoch but the first.
     """
     modules = [alg.actor, alg.critic, getattr(alg, "median_critic", None)]
-    layers = [[m.weight.numel() for m in net.modules() if isinstance(m, torch.nn.Linear)] for net in modules if net]
+    layers = [
+        [m.weight.numel() for m in net.modules() if isinstance(m, torch.nn.Linear)]
+        for net in modules
+        if net is not None  # a compiled network has no truth value
+    ]
     training = sum(6 * sum(weights) - 2 * (weights[0] if len(weights) > 1 else 0) for weights in layers)
     refreshes = (alg.num_learning_epochs - 1) / alg.num_learning_epochs if isinstance(alg, BPO) else 0.0
     per_sample = training + refreshes * 2 * sum(layers[1])
@@ -200,6 +206,20 @@ def bytes_per_transition(alg: PPO, num_envs: int) -> float:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors) / (num_envs * NUM_STEPS)
 
 
+def peak_memory(variant: str, num_envs: int, device: str) -> float:
+    """Return the memory on the GPU that an algorithm needs at most, with nothing else of its kind there [MiB]."""
+    rollout = make_rollout(num_envs, device)
+    gc.collect()
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    alg = make_algorithm(variant, num_envs, device)
+    for _ in range(2):  # graphs are captured in the first update
+        collect(alg, rollout)
+        alg.update()
+    return (torch.cuda.max_memory_allocated(device) - before) / 2**20
+
+
 def measure(num_envs: int, rounds: int, device: str) -> list[Measurement]:
     """Measure all variants, one after the other in each round, so that a slower minute meets all of them."""
     variants = VARIANTS | (COMPILED if device != "cpu" else {})
@@ -210,20 +230,16 @@ def measure(num_envs: int, rounds: int, device: str) -> list[Measurement]:
     for round_ in range(-1 if device == "cpu" else -3, rounds):
         for name, alg in algorithms.items():
             result = results[name]
-            if device != "cpu":
-                torch.cuda.reset_peak_memory_stats(device)
             with timer(device, result.collect_s if round_ >= 0 else []):
                 collect(alg, rollout)
             with timer(device, result.update_s if round_ >= 0 else []):
                 alg.update()
-            if device != "cpu":
-                result.peak_memory_mib = torch.cuda.max_memory_allocated(device) / 2**20
     for name, alg in algorithms.items():
         result = results[name]
         collect(alg, rollout)
         result.shares = shares_of_time(alg, device)
         collect(alg, rollout)
-        reads = machine.count_host_reads(alg.update)
+        reads = machine.count_host_reads(alg.update, device)
         result.host_reads_per_mini_batch = reads / (result.num_learning_epochs * NUM_MINI_BATCHES)
         result.flop_per_update = operations(alg, num_envs)
         result.bytes_per_transition = bytes_per_transition(alg, num_envs)
@@ -237,7 +253,7 @@ def report(measurements: list[Measurement], ceilings: dict[int, dict[str, float]
     """
     print(
         f"{'':44}{'envs':>6}{'update':>11}{'quartiles':>17}{'/ PPO':>7}{'per epoch':>11}{'collect':>9}"
-        f"{'host reads':>12}{'B/transition':>14}{'at ceiling':>12}"
+        f"{'host reads':>12}{'B/transition':>14}{'at ceiling':>12}{'peak memory':>13}"
     )
     ppo = {m.num_envs: m for m in measurements if m.variant == "PPO"}
     for m in measurements:
@@ -250,6 +266,7 @@ def report(measurements: list[Measurement], ceilings: dict[int, dict[str, float]
             f"{m.variant:44}{m.num_envs:6}{1e3 * mid:8.1f} ms{1e3 * low:8.1f} -{1e3 * high:7.1f}{update:7.2f}"
             f"{epoch:11.2f}{collecting:9.2f}{m.host_reads_per_mini_batch:12.1f}{m.bytes_per_transition:14.1f}"
             f"{1e3 * m.flop_per_update / ceilings[m.num_envs]['flop_per_s']:9.1f} ms"
+            + ("" if m.peak_memory_mib is None else f"{m.peak_memory_mib:9.0f} MiB")
         )
     print("\nShares of the time of an update:")
     for m in measurements:
@@ -261,7 +278,7 @@ def plot(measurements: list[Measurement], path: Path) -> None:
     """Plot medians with quartiles against the number of environments, or as bars if there is one number."""
     import matplotlib.pyplot as plt
 
-    sizes = sorted({m.num_envs for m in measurements})
+    sizes = list(dict.fromkeys(m.num_envs for m in measurements))
     names = list(dict.fromkeys(m.variant for m in measurements))
     figure, axes = plt.subplots(figsize=(8.0, 0.35 * len(names) + 1.2), layout="constrained")
     for i, name in enumerate(names):
@@ -287,7 +304,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--preset", choices=PRESETS, default="gpu" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--num_envs", type=int, nargs="+", help="Environments; several for a sweep.")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=machine.number_of_rounds, default=15)
     parser.add_argument("--threads", type=int, default=1, help="Threads of torch on the CPU.")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
     args = parser.parse_args()
@@ -302,7 +319,11 @@ def main() -> None:
     ceilings = {}
     for n in args.num_envs or num_envs:
         ceilings[n] = machine.ceilings(device, n * NUM_STEPS // NUM_MINI_BATCHES)
-        measurements += measure(n, args.rounds, device)
+        of_size = measure(n, args.rounds, device)
+        if device != "cpu":
+            for m in of_size:
+                m.peak_memory_mib = peak_memory(m.variant, n, device)
+        measurements += of_size
     report(measurements, ceilings)
 
     args.output.mkdir(parents=True, exist_ok=True)

@@ -7,11 +7,11 @@
     ./isaaclab.sh -p benchmarks/learning/run.py paper --tasks Gym-Hopper-v5 --seeds 1 --minutes 10
 
 ``experiments.toml`` says what an experiment is; options replace parts of it, and what follows ``--`` is added to every
-command. Runs go side by side, one on each core. Interrupted in whatever way and started again with the same arguments,
-the benchmark goes on: finished runs stay, unfinished ones resume from their last checkpoint. A run has the folder
-``<output>/<task>/<variant>/<seed>`` for its logs and its ``output.txt``; ``<output>/comparison`` gets the table, the
-curves and ``runs.json``, all of them in compact form, from which :mod:`isaaclab_bpo.compare` writes the same comparison
-again.
+command. Runs go side by side, one on each core. Interrupted (Ctrl-C, SIGTERM, a closed terminal, a lost machine) and
+started again with the same arguments, the benchmark goes on: finished runs stay, unfinished ones resume from their last
+checkpoint. A run has the folder ``<output>/<task>/<variant>/<seed>`` for its logs and its ``output.txt``;
+``<output>/comparison`` gets the table, the curves and ``runs.json``, all of them in compact form, from which
+:mod:`isaaclab_bpo.compare` writes the same comparison again.
 """
 
 from __future__ import annotations
@@ -161,7 +161,16 @@ def do(jobs: list[Job], side_by_side: int) -> list[str]:
             for job in running:
                 if job.process is not None:
                     job.process.wait()
+                    job.end()  # it may just have finished
     return failures
+
+
+def positive_number(text: str) -> int:
+    """Return a whole number, which may be written as 1e6."""
+    number = float(text)
+    if number < 1 or number % 1:
+        raise ValueError(text)
+    return int(number)
 
 
 def main() -> None:
@@ -174,9 +183,13 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", help="Which of the experiment's variants.")
     parser.add_argument("--seeds", nargs="+", type=int, help="Seeds, if not the experiment's.")
     budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--steps", help="Budget of a run in steps of all its environments, if not the experiment's.")
+    budget.add_argument(
+        "--steps",
+        type=positive_number,
+        help="Budget of a run in steps of all its environments, if not the experiment's.",
+    )
     budget.add_argument("--minutes", type=float, help="Budget of a run in time of collection and learning instead.")
-    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="Runs side by side.")
+    parser.add_argument("--jobs", type=positive_number, default=len(os.sched_getaffinity(0)), help="Runs side by side.")
     parser.add_argument("--output", type=Path, help="Folder; the default is logs/learning/<experiment>.")
     end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     args, extra = parser.parse_args(sys.argv[1:end]), sys.argv[end + 1 :]
@@ -184,7 +197,10 @@ def main() -> None:
     unknown = sorted(set(args.variants or ()) - experiment.variants.keys())
     if unknown:
         parser.error(f"--variants has {unknown[0]!r}, but {args.experiment} has {', '.join(experiment.variants)}")
-    tasks, variants = args.tasks or experiment.tasks, args.variants or list(experiment.variants)
+    # A run given twice would be two processes in one folder
+    tasks = list(dict.fromkeys(args.tasks or experiment.tasks))
+    variants = list(dict.fromkeys(args.variants or experiment.variants))
+    seeds = list(dict.fromkeys(args.seeds or experiment.seeds))
     output: Path = args.output or Path("logs/learning") / args.experiment
 
     limit = ["--max_steps", str(args.steps or experiment.steps)]
@@ -205,11 +221,12 @@ def main() -> None:
             ],
             seconds=None if args.minutes is None else 60.0 * args.minutes,
         )
-        for seed, task, variant in itertools.product(args.seeds or experiment.seeds, tasks, variants)
+        for seed, task, variant in itertools.product(seeds, tasks, variants)
     ]
     for job in jobs:
         job.prepare()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what a cluster sends before it takes the machine back
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a cluster takes the machine back; the terminal is closed
+        signal.signal(number, signal.default_int_handler)
     try:
         failures = do(jobs, args.jobs)
     except KeyboardInterrupt:
@@ -217,7 +234,10 @@ def main() -> None:
         raise SystemExit(PREEMPTED) from None
     runs, problems = gather(output, tasks, variants)
     if runs:
-        print(*write_report(runs, problems, {}, output / "comparison"), sep="\n")
+        try:
+            print(*write_report(runs, problems, {}, output / "comparison"), sep="\n")
+        except ValueError as error:
+            raise SystemExit(f"run.py: no comparison: {error}") from None
     sys.exit(1 if failures else 0)
 
 

@@ -57,14 +57,15 @@ def test_failed_run_is_named_with_its_reason(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_interrupted_benchmark_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("interruption", [signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_benchmark_goes_on(interruption: signal.Signals, tmp_path: Path) -> None:
     command = (*HOPPER, "--variants", "BPO", "--seeds", "1", "--steps", "12288", "--output", "out")
     process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
     output = tmp_path / "out" / "Gym-Hopper-v5" / "BPO" / "1" / "output.txt"
     end = time.time() + TIMEOUT
     while time.time() < end and not (output.exists() and "Learning iteration 1/6" in output.read_text()):
         time.sleep(0.2)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(interruption)
     _, error = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 75
     assert "the same command goes on" in error

@@ -113,6 +113,11 @@ def test_probability_of_improvement_counts_pairs() -> None:
     three = np.arange(3.0)
     estimate = probability_of_improvement([(three + 10.0, three), (three, three + 10.0)])
     assert (estimate.value, estimate.low, estimate.high) == pytest.approx((0.5, 0.5, 0.5))
+    # n tasks alike are resampled independently: the interval shrinks with √n
+    alike = (np.array([1.0, 3.0, 5.0, 7.0]), np.array([0.0, 2.0, 6.0, 8.0]))
+    one, four = (probability_of_improvement([alike] * n) for n in (1, 4))
+    width, width_of_four = (estimate.high - estimate.low for estimate in (one, four))  # type: ignore[operator]
+    assert width_of_four == pytest.approx(width / 2, rel=0.15)
 
 
 # --- Reading ----------------------------------------------------------------------------------------------------------

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 import torch
+from tensordict import TensorDict
 
 from isaaclab_bpo.algorithms import BPO, TrainingDivergedError
+from isaaclab_bpo.algorithms.health import ObservationGuard
 from isaaclab_bpo.runners import DurableRunner
 from point_mass import PointMass, runner_cfg
 
@@ -264,6 +266,30 @@ def test_an_invalid_transition_changes_nothing_but_itself(accelerate: bool) -> N
     # A_5 = r_5 + γ V_6 - V_5, since the trace ends there
     expected = clean.rewards[5, 3] + 0.99 * clean.values[6, 3] - clean.values[5, 3]
     torch.testing.assert_close(spoiled.returns[5, 3] - spoiled.values[5, 3], expected)
+
+
+def test_health_of_one_iteration_is_not_counted_in_the_next() -> None:
+    """Isaac Lab hands out the same log until an episode ends."""
+    env, log = PointMass(num_envs=8), {}
+    bpo = make_runner(env, {}).alg
+    assert isinstance(bpo, BPO)
+    obs = env.get_observations()
+    for _ in range(2):
+        with torch.inference_mode():
+            for _ in range(NUM_STEPS):
+                obs, rewards, dones, extras = env.step(bpo.act(obs))
+                extras["log"] = log
+                bpo.process_env_step(obs, rewards, dones, extras)
+                assert log == {}
+            bpo.compute_returns(obs)
+        bpo.update()
+        assert log == {"Health/invalid_transitions": 0.0, "Health/skipped_mini_batches": 0.0}
+
+
+def test_observations_are_looked_at_where_they_are() -> None:
+    obs = TensorDict({"policy": torch.zeros(2, 3, device="meta")}, batch_size=[2])  # which names no device
+    sound, valid = ObservationGuard()(obs)
+    assert {sound["policy"].device.type, valid.device.type} == {"meta"}
 
 
 def test_health_is_logged(tmp_path: Path) -> None:

@@ -66,6 +66,21 @@ def test_refreshed_targets_reach_batches_of_a_running_generator(device: str) -> 
     torch.testing.assert_close(second.values, first.values + 1.0)  # type: ignore[operator]
 
 
+def test_time_outs_of_an_earlier_rollout_are_forgotten() -> None:
+    st = make_storage(1, 2, "cpu")
+    for time_outs, expected in ((torch.tensor([0.0, 1.0]), [0.0, 3.0]), (None, [0.0, 0.0])):
+        transition = st.Transition()
+        transition.observations = TensorDict({"policy": torch.zeros(2, 3)}, batch_size=[2])
+        transition.actions, transition.distribution_params = torch.zeros(2, 2), (torch.zeros(2, 2),)
+        transition.actions_log_prob = transition.rewards = transition.dones = torch.zeros(2)
+        transition.values = torch.full((2, 1), 6.0)
+        transition.time_outs = time_outs
+        st.add_transition(transition)
+        st.bootstrap_time_outs(gamma=0.5)
+        assert st.rewards.flatten().tolist() == expected
+        st.clear()
+
+
 def test_targets_need_no_memory_beyond_rsl_rls() -> None:
     """The median is one number, and a transition takes two bytes more than in rsl_rl's: its flags."""
     st = make_storage(4, 6, "cpu")

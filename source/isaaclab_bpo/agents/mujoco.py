@@ -5,7 +5,7 @@
 
 As in those runs, neither observations nor returns are normalized, and the learning rate is fixed. A rollout is as long
 as theirs, but four environments collect it, where they had one or four. rsl_rl lacks two things of theirs: orthogonal
-initialization, and one norm for the gradients of all networks together.
+initialization and, for PPO, one norm for the gradients of all networks together.
 """
 
 from __future__ import annotations

@@ -26,8 +26,16 @@ from isaaclab_bpo.storage import BpoRolloutStorage, standardize
 from .acceleration import NORMALIZES_IN_UPDATE, DeviceAdam, can_accelerate
 from .checkpoint import check_checkpoint, fit_optimizer_state, is_like, restore_training_state, training_state
 from .configuration import check_configuration
-from .cuda_graph import CudaGraph
-from .health import ObservationGuard, RankLostError, TrainingDivergedError, observation_terms, unsound_sources
+from .cuda_graph import CudaGraph, buffers_in_place
+from .health import (
+    INVALID,
+    SKIPPED,
+    ObservationGuard,
+    RankLostError,
+    TrainingDivergedError,
+    observation_terms,
+    unsound_sources,
+)
 from .hyperparameters import hyperparameter_problems, ratio_bounds
 
 MAX_LOG_RATIO = 20.0
@@ -273,6 +281,8 @@ class BPO(PPO):
             obs, _ = self._guard(obs)
         # What rsl_rl logs of this step; update() adds to it
         self._log = extras.get("episode", extras.setdefault("log", {}))  # type: ignore[arg-type, assignment]
+        for name in (SKIPPED, INVALID):  # Isaac Lab hands out the same dict until the next reset
+            self._log.pop(name, None)
         self.transition.time_outs = extras.get("time_outs")
         super().process_env_step(obs, rewards, dones, extras)
         median_critic = self._separate_median_critic()
@@ -366,7 +376,7 @@ class BPO(PPO):
         counts = torch.stack([(~used).sum(), invalid, self._consecutive_skips])
         # One transfer for all statistics of all mini-batches
         *values, _, skipped, num_invalid, consecutive_skips = torch.cat([means, counts]).tolist()
-        self._log |= {"Health/skipped_mini_batches": skipped, "Health/invalid_transitions": num_invalid}
+        self._log |= {SKIPPED: skipped, INVALID: num_invalid}
         if consecutive_skips >= self.max_consecutive_skips:
             sources = unsound_sources(self._guard, self.storage.rewards, self._gradient_norms)
             raise TrainingDivergedError(
@@ -628,7 +638,8 @@ class BPO(PPO):
         """Update the observation normalizers with the rollout."""
         obs: TensorDict = self.storage.observations.flatten(0, 1)  # type: ignore[assignment]
         for model in self._models():
-            model.update_normalization(obs)
+            with buffers_in_place(model):
+                model.update_normalization(obs)
         if self.rnd:
             self.rnd.update_normalization(obs)
 
@@ -655,8 +666,12 @@ class BPO(PPO):
         def update_mini_batch(indices: torch.Tensor) -> dict[str, torch.Tensor]:
             return self._update_mini_batch(self.storage.mini_batch(indices))
 
-        indices = next(self.storage.mini_batch_indices(self.num_mini_batches, num_epochs=1))
-        return CudaGraph(update_mini_batch, indices.clone()), CudaGraph(self._refresh_targets)
+        mini_batch_size = self.storage.values.numel() // self.num_mini_batches
+        indices = torch.zeros(mini_batch_size, dtype=torch.long, device=self.device)
+        return (
+            CudaGraph(update_mini_batch, self.device, indices),
+            CudaGraph(self._refresh_targets, self.device),
+        )
 
     def train_mode(self) -> None:
         """Set train mode for learnable models."""

@@ -216,6 +216,10 @@ def fit_optimizer_state(optimizer: torch.optim.Optimizer, state: Any) -> dict:
         params = [group["params"] for group in saved] + [group["params"] for group in own[len(saved) :]]
         kept = {index for group in saved for index in group["params"]}
         moments = {index: dict(values) for index, values in state["state"].items() if index in kept}
+        for values in moments.values():
+            # Where Adam keeps it, unless fused or capturable: on the GPU each step would wait for it
+            if isinstance(values.get("step"), torch.Tensor) and values["step"].is_cuda:
+                values["step"] = values["step"].cpu()
     except (KeyError, IndexError, TypeError, AttributeError, ValueError):
         raise CheckpointError("its optimizer_state_dict is not the state of an optimizer of torch") from None
     groups = [{**group, "lr": rate, "params": p} for group, rate, p in zip(own, rates, params, strict=True)]

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 import torch
+import torch.nn as nn
 
 Outputs = TypeVar("Outputs")
 
@@ -24,16 +26,18 @@ class CudaGraph(Generic[Outputs]):
     WARM_UP_CALLS = 3
     """Calls before the capture, in which libraries and optimizers allocate what they keep."""
 
-    def __init__(self, function: Callable[..., Outputs], *inputs: torch.Tensor) -> None:
+    def __init__(self, function: Callable[..., Outputs], device: torch.device | str, *inputs: torch.Tensor) -> None:
         """Prepare to capture a function.
 
         Args:
             function: The function, called with ``inputs``.
+            device: The GPU on which it works, whichever the current one is.
             *inputs: Tensors of the shape, type and device of the function's arguments; they will hold the arguments.
         """
         self._function = function
         self._inputs = inputs
-        self._stream = torch.cuda.Stream()
+        self._device = device
+        self._stream = torch.cuda.Stream(device)
         self._num_calls = 0
         self._graph: torch.cuda.CUDAGraph | None = None
         self._outputs: Outputs
@@ -52,10 +56,10 @@ class CudaGraph(Generic[Outputs]):
         self._num_calls += 1
         if self._num_calls <= self.WARM_UP_CALLS:
             # Captures take place on a stream of their own, and so must what prepares them
-            self._stream.wait_stream(torch.cuda.current_stream())
+            self._stream.wait_stream(torch.cuda.current_stream(self._device))
             with torch.cuda.stream(self._stream):
                 self._outputs = self._function(*self._inputs)
-            torch.cuda.current_stream().wait_stream(self._stream)
+            torch.cuda.current_stream(self._device).wait_stream(self._stream)
             return self._outputs
         if self._graph is None:
             self._graph = torch.cuda.CUDAGraph()
@@ -64,3 +68,18 @@ class CudaGraph(Generic[Outputs]):
                 self._outputs = self._function(*self._inputs)
         self._graph.replay()
         return self._outputs
+
+
+@contextlib.contextmanager
+def buffers_in_place(module: nn.Module) -> Iterator[None]:
+    """Let a module's buffers keep their memory, which a graph reads, while something assigns new ones.
+
+    Args:
+        module: The module; rsl_rl's observation normalizers, for example, assign a new standard deviation.
+    """
+    before = dict(module.named_buffers())
+    yield
+    for name, buffer in module.named_buffers():
+        if buffer is not before[name]:
+            owner, _, attribute = name.rpartition(".")
+            setattr(module.get_submodule(owner), attribute, before[name].copy_(buffer))

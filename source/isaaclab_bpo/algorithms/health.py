@@ -13,6 +13,12 @@ from tensordict import TensorDict
 
 from isaaclab_bpo.storage import is_sound
 
+SKIPPED = "Health/skipped_mini_batches"
+"""Name in the log of the number of mini-batches that could not be used."""
+
+INVALID = "Health/invalid_transitions"
+"""Name in the log of the number of transitions that were left out."""
+
 
 class TrainingDivergedError(FloatingPointError):
     """Nothing could be learnt for too long. The networks are those of the last mini-batch that was used."""
@@ -45,7 +51,9 @@ class ObservationGuard:
             The observations, with 0 in the place of every group that is not sound, and a mask of shape (num_envs,).
         """
         sound_obs = obs.copy()
-        valid = torch.ones(obs.batch_size, dtype=torch.bool, device=obs.device)
+        # A TensorDict need not name a device
+        device = next(iter(obs.values())).device
+        valid = torch.ones(obs.batch_size, dtype=torch.bool, device=device)
         for name in map(str, obs.keys()):
             group: torch.Tensor = obs[name]  # type: ignore[assignment]
             if not group.is_floating_point():

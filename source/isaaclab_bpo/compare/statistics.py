@@ -160,7 +160,8 @@ def probability_of_improvement(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Es
     value = float(np.mean([_probability(x, y, axis=0) for x, y in pairs]))
     if min(len(scores) for pair in pairs for scores in pair) < FEWEST_RUNS:
         return Estimate(value, None, None)
-    samples = np.mean([_bootstrap(pair, _probability).bootstrap_distribution for pair in pairs], axis=0)
+    rng = np.random.default_rng(0)  # one for all tasks, which must be resampled independently
+    samples = np.mean([_bootstrap(pair, _probability, rng).bootstrap_distribution for pair in pairs], axis=0)
     low, high = np.percentile(samples, [2.5, 97.5])
     return Estimate(value, float(low), float(high))
 
@@ -176,12 +177,12 @@ def _probability(x: np.ndarray, y: np.ndarray, axis: int) -> Any:
 
 
 def _interval(scores: np.ndarray) -> tuple[Any, Any]:
-    interval = _bootstrap((scores,), _trimmed_mean).confidence_interval
+    interval = _bootstrap((scores,), _trimmed_mean, np.random.default_rng(0)).confidence_interval
     return interval.low, interval.high
 
 
-def _bootstrap(samples: tuple[np.ndarray, ...], statistic: Any) -> Any:
-    """Resample along the first axis; seeded, so that the same runs give the same report."""
+def _bootstrap(samples: tuple[np.ndarray, ...], statistic: Any, rng: np.random.Generator) -> Any:
+    """Resample along the first axis, with a seeded ``rng``, so that the same runs give the same report."""
     return stats.bootstrap(
-        samples, statistic, axis=0, n_resamples=RESAMPLES, batch=1000, method="percentile", vectorized=True, rng=0
+        samples, statistic, axis=0, n_resamples=RESAMPLES, batch=1000, method="percentile", vectorized=True, rng=rng
     )

@@ -124,6 +124,8 @@ class BpoRolloutStorage(RolloutStorage):
             if self.time_outs is None:
                 self.time_outs = torch.zeros_like(self.dones)
             self.time_outs[self.step].copy_(time_outs.view(-1, 1))
+        elif self.time_outs is not None:  # an earlier rollout's
+            self.time_outs[self.step] = 0
         valid = getattr(transition, "valid", None)
         self.valid[self.step] = True if valid is None else valid.view(-1, 1)
         super().add_transition(transition)
