@@ -31,9 +31,12 @@ GENERATED = {
     ".venv",
     "__pycache__",
     "build",
+    "comparison",
     "dist",
     "logs",
     "outputs",
+    "slurm",
+    "wandb",
 }
 LOCK = (ROOT / "requirements.lock").read_text()
 

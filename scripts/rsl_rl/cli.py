@@ -92,7 +92,7 @@ def translate(action: Action, argv: list[str]) -> Command:
     left = register_external_tasks(passed_on)
     if left is not None:  # a callback registered tasks, and took arguments of its own
         passed_on = [token for token in passed_on if not _is_override(token) or token in left]
-        register()
+    register()  # once more, for tasks that were registered after ours
 
     args, overrides = parse(action, passed_on)
     command = Command(argv=["--rl_library", "rsl_rl", *passed_on], args=args)

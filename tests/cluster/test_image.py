@@ -63,6 +63,7 @@ def container(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
     subprocess.run(("sh", "-c", 'rm -rf "$0" >/dev/null 2>&1 &', container.root), check=True)
 
 
+@pytest.mark.sim
 def test_image_is_healthy_and_trains_without_root_and_network(container: Container) -> None:
     assert container.user == "1000:1000"
     done = container.run(*container.healthcheck)

@@ -29,6 +29,7 @@ import json, os, sys
 sys.path.insert(0, {str(ROOT / "scripts" / "rsl_rl")!r})
 from cli import translate
 from configuration import UserError
+sys.path.append(sys.argv[1])  # the last place, so that its entry point is found after ours
 for line in sys.stdin:
     folder, action, argv = json.loads(line)
     os.chdir(folder)
@@ -43,10 +44,30 @@ for line in sys.stdin:
 Ask = Callable[..., dict]
 
 
+USERS_TASK = """
+import gymnasium
+import isaaclab_tasks
+
+kwargs = gymnasium.spec("IsaacContrib-Velocity-Flat-UnitreeGo1").kwargs
+keys = ("env_cfg_entry_point", "rsl_rl_cfg_entry_point")
+gymnasium.register("Users-Go1", "isaaclab.envs:ManagerBasedRLEnv", kwargs={key: kwargs[key] for key in keys})
+"""
+
+
 @pytest.fixture(scope="module")
-def worker() -> Iterator[subprocess.Popen[str]]:
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
+    project = tmp_path_factory.mktemp("project")
+    (project / "users_tasks.py").write_text(USERS_TASK)
+    info = project / "users_tasks-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: users_tasks\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[isaaclab.tasks]\nusers_tasks = users_tasks\n")
     process = subprocess.Popen(
-        (sys.executable, "-c", WORKER), env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        (sys.executable, "-c", WORKER, str(project)),
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     yield process
     process.communicate()
@@ -90,6 +111,11 @@ def write_run(cwd: Path, task: str, agent: str, physics: str, created: str = "20
     checkpoint = folder / "model_7.pt"
     torch.save(CHECKPOINT, checkpoint)
     return checkpoint
+
+
+def test_a_users_own_task_has_a_bpo_agent(ask: Ask) -> None:
+    answer = ask("train", "--task", "Users-Go1", "--algo", "bpo")
+    assert last(answer["argv"], "--agent") == BPO
 
 
 OVPHYSX = "isaaclab_ov.physics.ovphysx_manager:OvPhysxManager"
