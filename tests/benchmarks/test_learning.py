@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from experiments import gather
 
 from e2e.process import ROOT, TIMEOUT, environment, run
 
@@ -46,6 +47,12 @@ def test_budget_is_spent_once(tmp_path: Path) -> None:
     other = run(*HOPPER, "--seeds", "1", "--steps", "2e3", "--output", "out", *SMALL, cwd=tmp_path)
     assert other.returncode == 1
     assert "holds a run with other arguments: give another --output" in other.stderr
+
+    # What the page says of a run that has not finished
+    (tmp_path / "out" / "Gym-Hopper-v5" / "PPO" / "1" / "done").unlink()
+    runs, left_out = gather(tmp_path / "out", ["Gym-Hopper-v5"], ["BPO", "PPO"])
+    assert [run.algorithm for run in runs] == ["BPO"]
+    assert left_out == ["Gym-Hopper-v5, PPO, seed 1 is not finished"]
 
 
 def test_failed_run_is_named_with_its_reason(tmp_path: Path) -> None:
@@ -98,15 +105,3 @@ def test_results_page_is_what_the_stored_runs_give(tmp_path: Path) -> None:
     figures = re.findall(r"\(figures/(learning_\w+\.png)\)", page.read_text())
     assert figures
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(figures)
-
-
-def test_runs_that_did_not_finish_are_named(tmp_path: Path) -> None:
-    command = (*HOPPER, "--seeds", "1", "--variants", "BPO", "--steps", "1e3", *SMALL)
-    assert run(*command, cwd=tmp_path).returncode == 0
-    (tmp_path / "logs/learning/paper/Gym-Hopper-v5/BPO/1/done").unlink()
-    page = tmp_path / "results.md"
-    page.write_text("<!-- paper --><!-- end of paper -->")
-    report = (sys.executable, str(ROOT / "benchmarks" / "learning" / "report.py"), "--gather", "paper")
-    done = run(*report, "--page", str(page), cwd=tmp_path)
-    assert done.returncode == 1
-    assert "holds no finished run of paper" in done.stderr
