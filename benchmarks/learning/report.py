@@ -23,6 +23,7 @@ sys.path.append(str(Path(__file__).parents[1]))  # machine.py
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import torch
 from experiments import Experiment, gather, read_experiments
 from matplotlib.ticker import EngFormatter
 
@@ -51,7 +52,8 @@ def take_over(name: str, experiment: Experiment, logs: Path) -> None:
         raise SystemExit(f"report: {logs} holds no finished run of {name}")
     RESULTS.mkdir(parents=True, exist_ok=True)
     write_runs(runs, RESULTS / f"{name}.json")
-    about = {"machine": describe("cpu"), "left_out": problems}
+    device = "cuda:0" if torch.cuda.is_available() else "cpu"
+    about = {"machine": describe(device), "left_out": problems}
     (RESULTS / f"{name}.machine.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
 
@@ -92,7 +94,7 @@ def section(name: str, experiment: Experiment, figures: Path) -> str:
         f"```bash\n./isaaclab.sh -p benchmarks/learning/run.py {name}\n```",
         f"![Learning curves](figures/{figure.name})",
         "\n".join(lines),
-        f"Machine: {machine['device']}, {machine['cpu_cores']} cores, one run on each; Python {machine['python']}, "
+        f"Machine: {machine['device']}, {machine['cpu_cores']} CPU cores; Python {machine['python']}, "
         f"torch {machine['torch']}, rsl_rl {machine['rsl_rl']}, isaaclab_bpo {machine['isaaclab_bpo']}.",
     ]
     if about["left_out"]:
