@@ -206,6 +206,22 @@ def test_median_follows_the_critics_only_if_online(
     assert torch.equal(first, second) is torch.equal(second, third) is not online
 
 
+@pytest.mark.parametrize(
+    ("options", "is_said"),
+    [
+        ({}, False),
+        ({"clip_param": 0.1, "desired_kl": 0.02}, True),  # -½ log(1 - 0.01) = 0.00503 < 0.02/2
+        ({"clip_param": 0.1, "desired_kl": 0.02, "schedule": "fixed"}, False),
+        ({"clip_param": None, "ratio_lower": 0.0, "ratio_upper": 1.1, "desired_kl": 9.0}, False),
+    ],
+    ids=str,
+)
+def test_a_desired_kl_out_of_reach_is_said(options: dict, is_said: bool, capsys: pytest.CaptureFixture) -> None:
+    make_runner(runner_cfg(**options))
+    advice = "Set desired_kl below 0.01, or schedule=fixed."
+    assert (advice in capsys.readouterr().out) is is_said
+
+
 @pytest.mark.parametrize("joint", [True, False])
 def test_gradients_are_clipped_jointly_or_per_network(joint: bool) -> None:
     max_norm = 1e-3

@@ -25,6 +25,22 @@ def test_symmetric_bounds_ask_for_the_median(epsilon: float) -> None:
     assert bounds.level == pytest.approx(0.5, abs=1e-15)
 
 
+def test_no_policy_within_the_bounds_diverges_more_than_the_optimum() -> None:
+    assert brrl.RatioBounds.symmetric(0.2).max_kl == pytest.approx(-0.5 * math.log(0.96))
+    assert brrl.RatioBounds(0.0, 2.0).max_kl == math.inf
+    # c_l = 1/2 and c_h = 2 with E[ρ] = 1: P(ρ = 1/2) = 2/3, so -2/3 log(1/2) - 1/3 log 2 = 1/3 log 2
+    bounds = brrl.RatioBounds(0.5, 2.0)
+    assert bounds.max_kl == pytest.approx(math.log(2.0) / 3.0)
+    torch.manual_seed(0)
+    probabilities = torch.rand(1000, 5).softmax(dim=-1)
+    ratios = torch.rand(1000, 5) * 1.5 + 0.5
+    ratios = ratios / (probabilities * ratios).sum(dim=-1, keepdim=True)  # E[ρ] = 1
+    inside = ((ratios >= 0.5) & (ratios <= 2.0)).all(dim=-1)
+    divergences = -(probabilities * ratios.log()).sum(dim=-1)[inside]
+    assert len(divergences) > 100
+    assert divergences.max().item() < bounds.max_kl
+
+
 def test_asymmetric_level() -> None:
     # (c_h - 1)/(c_h - c_l) = 3/4: a quarter of the mass above at ratio 4, three quarters below at ratio 0
     assert brrl.RatioBounds(0.0, 4.0).level == 0.75

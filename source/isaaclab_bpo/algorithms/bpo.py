@@ -207,6 +207,13 @@ class BPO(PPO):
         self._graphs: tuple[CudaGraph[dict[str, torch.Tensor]], CudaGraph[None]] | None = None
         self.accelerate = can_accelerate(self, accelerate)
         self._device_adam = DeviceAdam(self.optimizer, learning_rate, self.device) if self.accelerate else None
+        max_kl = self.bounds.max_kl
+        if self._is_adaptive and self.desired_kl / 2.0 > max_kl and self.gpu_global_rank == 0:
+            print(
+                f"[INFO] desired_kl {self.desired_kl:g}: ratios in [{self.bounds.lower:g}, {self.bounds.upper:g}] "
+                f"leave the KL divergence below {max_kl:.2g}, so PPO's rule will only raise the learning rate. "
+                f"Set desired_kl below {2.0 * max_kl:.2g}, or schedule=fixed."
+            )
 
     def policy_loss(
         self,
@@ -505,6 +512,11 @@ class BPO(PPO):
             case _:
                 return values
 
+    @property
+    def _is_adaptive(self) -> bool:
+        """Whether the learning rate follows the KL divergence."""
+        return self.desired_kl is not None and self.schedule == "adaptive"
+
     def _adapt_learning_rate(self, kl: float) -> None:
         """Set the learning rate by PPO's rule: lower it where the KL divergence is too high, raise it where too low.
 
@@ -536,9 +548,8 @@ class BPO(PPO):
             self._gradient_norms["RND predictor"] = nn.utils.get_total_norm(gradients)
         used = self._is_usable(self._gradient_norms)
         self._consecutive_skips.add_(1.0).mul_(~used)
-        is_adaptive = self.desired_kl is not None and self.schedule == "adaptive"
         if self._device_adam is not None:
-            if is_adaptive:
+            if self._is_adaptive:
                 self._device_adam.adapt_learning_rate(kl, self.desired_kl)
             self._device_adam.step(used)
         else:
@@ -548,7 +559,7 @@ class BPO(PPO):
                 kl /= self.gpu_world_size
             # The only read of the mini-batch; PPO has one of the KL divergence and of every loss
             kl_divergence, is_used = torch.stack([kl, used]).tolist()
-            if is_adaptive:
+            if self._is_adaptive:
                 self._adapt_learning_rate(kl_divergence)
             if is_used:
                 self.optimizer.step()

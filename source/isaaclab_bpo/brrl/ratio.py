@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -54,6 +55,17 @@ class RatioBounds:
         """
         above, below = self.upper - 1.0, 1.0 - self.lower
         return above / (above + below)
+
+    @property
+    def max_kl(self) -> float:
+        """Largest KL divergence E[-log ρ] of π₀ from a policy within the bounds: that of ρ*; infinite if c_l = 0.
+
+        -log is convex and E[ρ] = 1, so it is largest where ρ is c_l with probability :attr:`level`, and else c_h. With
+        symmetric bounds it is -½ log(1 - ε²), about ε²/2.
+        """
+        if self.lower == 0.0:
+            return math.inf
+        return -self.level * math.log(self.lower) - (1.0 - self.level) * math.log(self.upper)
 
 
 def target_ratio(
