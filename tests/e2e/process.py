@@ -13,10 +13,12 @@ from pathlib import Path
 
 import torch
 import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 900  # [s]; a start takes 40 on two idle cores
 TRAIN = (str(ROOT / "isaaclab.sh"), "-p", "scripts/rsl_rl/train.py")
+BPO_TERMS = ("median", "ratio_deviation", "ratio_outside", "above_median", "median_deviation", "kl")
 PLAY = (str(ROOT / "isaaclab.sh"), "-p", "scripts/rsl_rl/play.py")
 
 
@@ -84,3 +86,21 @@ def newest(cwd: Path, output: str) -> Training:
     runs = list(cwd.glob("logs/rsl_rl/*/*/run.json"))
     assert runs, output[-3000:]
     return Training(folder=max(runs, key=lambda path: path.stat().st_mtime).parent, output=output)
+
+
+def check_run(training: Training, algorithm: str) -> None:
+    """Check the checkpoint, the stored configuration, the printed tables and the tensorboard events of a training."""
+    checkpoint = training.load()
+    assert checkpoint["iter"] == 2
+    assert all(torch.isfinite(value).all() for value in checkpoint["actor_state_dict"].values())
+    assert training.algorithm().endswith(algorithm)
+
+    events = EventAccumulator(str(training.folder))
+    events.Reload()
+    scalars = set(events.Tags()["scalars"])
+    assert {"Loss/value", "Loss/surrogate", "Policy/mean_std"} <= scalars  # no reward: no episode need end so soon
+    for term in BPO_TERMS:
+        assert (f"Mean {term} loss:" in training.output) == (algorithm == "BPO")
+        assert (f"Loss/{term}" in scalars) == (algorithm == "BPO")
+    assert "Learning iteration 2/3" in training.output
+    assert [event.step for event in events.Scalars("Loss/value")] == [0, 1, 2]

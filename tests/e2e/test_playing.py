@@ -16,7 +16,7 @@ from onnx.reference import ReferenceEvaluator
 from rsl_rl.models import MLPModel
 from tensordict import TensorDict
 
-from e2e.process import PLAY, TRAIN, Training, run, train
+from e2e.process import PLAY, TRAIN, Training, check_run, run, train
 
 pytestmark = pytest.mark.sim
 
@@ -81,6 +81,10 @@ def check_export(training: Training) -> None:
     for row, actions in zip(obs, expected, strict=True):  # exported for one robot at a time
         (computed,) = model.run(None, {model.input_names[0]: row[None].numpy()})  # type: ignore[misc]
         np.testing.assert_allclose(np.asarray(computed)[0], actions.numpy(), atol=1e-5, rtol=0)
+
+
+def test_go1_trains_with_bpo(go1_training: Training) -> None:  # here, where the same training is played
+    check_run(go1_training, "BPO")
 
 
 def test_go1_is_filmed_and_exported(go1_training: Training) -> None:
