@@ -41,6 +41,11 @@ def read_experiments() -> dict[str, Experiment]:
     return experiments
 
 
+def unfinished(task: str, variant: str, seed: int | str) -> str:
+    """Return the sentence about a run that was started and is not finished."""
+    return f"{task}, {variant}, seed {seed} is not finished"
+
+
 def gather(output: Path, tasks: Iterable[str], variants: Iterable[str]) -> tuple[list[Run], list[str]]:
     """Read the finished runs of an experiment.
 
@@ -58,7 +63,7 @@ def gather(output: Path, tasks: Iterable[str], variants: Iterable[str]) -> tuple
             for folder in sorted((output / task / variant).glob("*"), key=lambda folder: folder.name):
                 if not (folder / "done").exists():
                     if list(folder.rglob("events.out.tfevents.*")):
-                        problems.append(f"{task}, {variant}, seed {folder.name} is not finished")
+                        problems.append(unfinished(task, variant, folder.name))
                     continue
                 found, unreadable = read_runs([folder])
                 for run in found:

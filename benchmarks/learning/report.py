@@ -24,11 +24,11 @@ sys.path.append(str(Path(__file__).parents[1]))  # machine.py
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import torch
-from experiments import Experiment, gather, read_experiments
+from experiments import Experiment, gather, read_experiments, unfinished
 from matplotlib.ticker import EngFormatter
 
 from isaaclab_bpo.compare.report import plot_curves
-from isaaclab_bpo.compare.runs import read_runs, write_runs
+from isaaclab_bpo.compare.runs import Run, read_runs, write_runs
 from isaaclab_bpo.compare.statistics import Estimate, Group, group_runs, probability_of_improvement
 from machine import describe
 
@@ -42,19 +42,32 @@ _format_steps = EngFormatter(places=2, sep="")
 def take_over(name: str, experiment: Experiment, logs: Path) -> None:
     """Store the finished runs of an experiment, what was left out, and the machine, which must be this one.
 
+    Stored runs that are not in the logs, since another machine or an earlier day made them, stay.
+
     Args:
         name: Name of the experiment.
         experiment: The experiment.
         logs: Its folder.
     """
-    runs, problems = gather(logs, experiment.tasks, experiment.variants)
+    runs, left_out = gather(logs, experiment.tasks, experiment.variants)
     if not runs:
         raise SystemExit(f"report: {logs} holds no finished run of {name}")
+    machines = [describe("cuda:0" if torch.cuda.is_available() else "cpu")]
+    file, about_file = RESULTS / f"{name}.json", RESULTS / f"{name}.machine.json"
+    if file.exists():
+        found = {_key(run) for run in runs}
+        runs += [run for run in read_runs([file])[0] if _key(run) not in found]
+        stored = json.loads(about_file.read_text(encoding="utf-8"))
+        machines += [machine for machine in stored["machines"] if machine not in machines]
+        finished = {unfinished(*_key(run)) for run in runs}
+        left_out += [sentence for sentence in stored["left_out"] if sentence not in finished.union(left_out)]
     RESULTS.mkdir(parents=True, exist_ok=True)
-    write_runs(runs, RESULTS / f"{name}.json")
-    device = "cuda:0" if torch.cuda.is_available() else "cpu"
-    about = {"machine": describe(device), "left_out": problems}
-    (RESULTS / f"{name}.machine.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    write_runs(sorted(runs, key=_key), file)
+    about_file.write_text(json.dumps({"machines": machines, "left_out": left_out}, indent=1) + "\n", encoding="utf-8")
+
+
+def _key(run: Run) -> tuple[str, str, int]:
+    return run.task, run.algorithm, run.seed
 
 
 def section(name: str, experiment: Experiment, figures: Path) -> str:
@@ -69,7 +82,6 @@ def section(name: str, experiment: Experiment, figures: Path) -> str:
     variants = list(experiment.variants)
     runs.sort(key=lambda run: (experiment.tasks.index(run.task), variants.index(run.algorithm), run.seed))
     about = json.loads((RESULTS / f"{name}.machine.json").read_text(encoding="utf-8"))
-    machine = about["machine"]
     groups = group_runs(runs)
     tasks = {task: list(members) for task, members in groupby(groups, key=lambda group: group.task)}
     figure = figures / f"learning_{name}.png"
@@ -94,8 +106,11 @@ def section(name: str, experiment: Experiment, figures: Path) -> str:
         f"```bash\n./isaaclab.sh -p benchmarks/learning/run.py {name}\n```",
         f"![Learning curves](figures/{figure.name})",
         "\n".join(lines),
-        f"Machine: {machine['device']}, {machine['cpu_cores']} CPU cores; Python {machine['python']}, "
-        f"torch {machine['torch']}, rsl_rl {machine['rsl_rl']}, isaaclab_bpo {machine['isaaclab_bpo']}.",
+        *dict.fromkeys(
+            f"Machine: {machine['device']}, {machine['cpu_cores']} CPU cores; Python {machine['python']}, "
+            f"torch {machine['torch']}, rsl_rl {machine['rsl_rl']}, isaaclab_bpo {machine['isaaclab_bpo']}."
+            for machine in about["machines"]
+        ),
     ]
     if about["left_out"]:
         parts.append(f"Not in the table: {'; '.join(about['left_out'])}.")
