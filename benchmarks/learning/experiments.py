@@ -17,8 +17,6 @@ from isaaclab_bpo.compare.runs import Run, read_runs
 class Experiment:
     """What is compared."""
 
-    about: str
-    """A sentence for the reader of its results."""
     tasks: list[str]
     seeds: list[int]
     steps: int
@@ -41,9 +39,9 @@ def read_experiments() -> dict[str, Experiment]:
     return experiments
 
 
-def unfinished(task: str, variant: str, seed: int | str) -> str:
-    """Return the sentence about a run that was started and is not finished."""
-    return f"{task}, {variant}, seed {seed} is not finished"
+def label(task: str, variant: str, seed: int | str) -> str:
+    """Return what the sentence about a run that is left out begins with."""
+    return f"{task}, {variant}, seed {seed}"
 
 
 def gather(output: Path, tasks: Iterable[str], variants: Iterable[str]) -> tuple[list[Run], list[str]]:
@@ -57,17 +55,19 @@ def gather(output: Path, tasks: Iterable[str], variants: Iterable[str]) -> tuple
     Returns:
         The runs, with their variant as their algorithm, and a sentence for each that is left out.
     """
-    runs, problems = [], []
+    runs, left_out = [], []
     for task in tasks:
         for variant in variants:
-            for folder in sorted((output / task / variant).glob("*"), key=lambda folder: folder.name):
+            for folder in sorted((output / task / variant).glob("*")):
+                run_label = label(task, variant, folder.name)
                 if not (folder / "done").exists():
                     if list(folder.rglob("events.out.tfevents.*")):
-                        problems.append(unfinished(task, variant, folder.name))
+                        left_out.append(f"{run_label} is not finished")
                     continue
                 found, unreadable = read_runs([folder])
                 for run in found:
                     run.algorithm = variant
                 runs += found
-                problems += unreadable
-    return runs, problems
+                if unreadable:
+                    left_out.append(f"{run_label} cannot be read")
+    return runs, left_out

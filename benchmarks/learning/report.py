@@ -24,19 +24,17 @@ sys.path.append(str(Path(__file__).parents[1]))  # machine.py
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import torch
-from experiments import Experiment, gather, read_experiments, unfinished
-from matplotlib.ticker import EngFormatter
+from experiments import Experiment, gather, label, read_experiments
 
-from isaaclab_bpo.compare.report import plot_curves
+from isaaclab_bpo.compare.report import format_interval, format_steps, plot_curves
 from isaaclab_bpo.compare.runs import Run, read_runs, write_runs
 from isaaclab_bpo.compare.statistics import Estimate, Group, group_runs, probability_of_improvement
+from isaaclab_bpo.gym.tasks import PREFIX
 from machine import describe
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "learning"
 PAGE = ROOT / "docs" / "results.md"
-
-_format_steps = EngFormatter(places=2, sep="")
 
 
 def take_over(name: str, experiment: Experiment, logs: Path) -> None:
@@ -48,21 +46,32 @@ def take_over(name: str, experiment: Experiment, logs: Path) -> None:
         name: Name of the experiment.
         experiment: The experiment.
         logs: Its folder.
+
+    Raises:
+        SystemExit: If there is nothing to store, or runs of a variant differ in their settings.
     """
-    runs, left_out = gather(logs, experiment.tasks, experiment.variants)
+    found, left_out = gather(logs, experiment.tasks, experiment.variants)
+    left_out += [f"{label(*_key(run))} ended early" for run in found if run.steps[-1] < experiment.steps]
+    runs = {_key(run): run for run in found if run.steps[-1] >= experiment.steps}
     if not runs:
         raise SystemExit(f"report: {logs} holds no finished run of {name}")
-    machines = [describe("cuda:0" if torch.cuda.is_available() else "cpu")]
+    on_cpu = not torch.cuda.is_available() or all(task.startswith(PREFIX) for task in experiment.tasks)
+    machines = [describe("cpu" if on_cpu else "cuda:0")]
+    del machines[0]["torch_threads"]  # of this process
     file, about_file = RESULTS / f"{name}.json", RESULTS / f"{name}.machine.json"
     if file.exists():
-        found = {_key(run) for run in runs}
-        runs += [run for run in read_runs([file])[0] if _key(run) not in found]
+        runs = {_key(run): run for run in read_runs([file])[0]} | runs
         stored = json.loads(about_file.read_text(encoding="utf-8"))
         machines += [machine for machine in stored["machines"] if machine not in machines]
-        finished = {unfinished(*_key(run)) for run in runs}
-        left_out += [sentence for sentence in stored["left_out"] if sentence not in finished.union(left_out)]
+        left_out += stored["left_out"]
+    in_order = [runs[key] for key in sorted(runs)]
+    other = [group.name for group in group_runs(in_order) if group.name not in experiment.variants]
+    if other:
+        raise SystemExit(f"report: runs of {name} differ in their settings, so they are not one experiment: {other}")
+    labels = tuple(f"{label(*key)} " for key in runs)
+    left_out = [sentence for sentence in dict.fromkeys(left_out) if not sentence.startswith(labels)]
     RESULTS.mkdir(parents=True, exist_ok=True)
-    write_runs(sorted(runs, key=_key), file)
+    write_runs(in_order, file)
     about_file.write_text(json.dumps({"machines": machines, "left_out": left_out}, indent=1) + "\n", encoding="utf-8")
 
 
@@ -85,7 +94,8 @@ def section(name: str, experiment: Experiment, figures: Path) -> str:
     groups = group_runs(runs)
     tasks = {task: list(members) for task, members in groupby(groups, key=lambda group: group.task)}
     figure = figures / f"learning_{name}.png"
-    if len(experiment.variants) > 4:  # too many for curves
+    many = len(experiment.variants) > 4  # too many for curves
+    if many:
         _plot_intervals(tasks, figure)
     else:
         plot_curves(tasks, figure)
@@ -96,17 +106,17 @@ def section(name: str, experiment: Experiment, figures: Path) -> str:
     for task, members in tasks.items():
         ppo = next((group for group in members if group.name == "PPO"), None)
         for group in members:
-            better = "" if ppo in (None, group) else _interval(_probability(group, ppo), digits=2)
+            better = "" if ppo in (None, group) else format_interval(_probability(group, ppo), digits=2)
             seeds = " ".join(str(run.seed) for run in group.runs)
-            steps = _format_steps(group.steps)
-            returns = f"{_interval(group.final)} | {_interval(group.best)}"
+            steps = format_steps(group.steps)
+            returns = f"{format_interval(group.final)} | {format_interval(group.best)}"
             variant = group.name.replace("|", "\\|")
             lines.append(f"| {task} | {variant} | {seeds} | {steps} | {returns} | {better} |")
     parts = [
         f"```bash\n./isaaclab.sh -p benchmarks/learning/run.py {name}\n```",
-        f"![Learning curves](figures/{figure.name})",
+        f"![{'Final returns' if many else 'Learning curves'}](figures/{figure.name})",
         "\n".join(lines),
-        *dict.fromkeys(
+        *(
             f"Machine: {machine['device']}, {machine['cpu_cores']} CPU cores; Python {machine['python']}, "
             f"torch {machine['torch']}, rsl_rl {machine['rsl_rl']}, isaaclab_bpo {machine['isaaclab_bpo']}."
             for machine in about["machines"]
@@ -119,12 +129,6 @@ def section(name: str, experiment: Experiment, figures: Path) -> str:
 
 def _probability(group: Group, other: Group) -> Estimate:
     return probability_of_improvement([(group.final_returns, other.final_returns)])
-
-
-def _interval(estimate: Estimate, digits: int = 4) -> str:
-    if estimate.low is None:
-        return f"{estimate.value:.{digits}g}"
-    return f"{estimate.value:.{digits}g} [{estimate.low:.{digits}g}, {estimate.high:.{digits}g}]"
 
 
 def _plot_intervals(tasks: dict[str, list[Group]], path: Path) -> None:

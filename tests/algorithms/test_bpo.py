@@ -210,8 +210,9 @@ def test_median_follows_the_critics_only_if_online(
     ("options", "is_said"),
     [
         ({}, False),
-        ({"clip_param": 0.1, "desired_kl": 0.02}, True),  # -½ log(1 - 0.01) = 0.00503 < 0.02/2
-        ({"clip_param": 0.1, "desired_kl": 0.02, "schedule": "fixed"}, False),
+        ({"clip_param": 0.2, "desired_kl": 0.02}, True),  # -½ log(1 - 0.04) = 0.0204 < 2 · 0.02
+        ({"clip_param": 0.2, "desired_kl": 0.01}, False),  # 0.0204 > 2 · 0.01
+        ({"clip_param": 0.2, "desired_kl": 0.02, "schedule": "fixed"}, False),
         ({"clip_param": None, "ratio_lower": 0.0, "ratio_upper": 1.1, "desired_kl": 9.0}, False),
     ],
     ids=str,

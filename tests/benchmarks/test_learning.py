@@ -6,17 +6,21 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from experiments import gather
+import report
+from experiments import Experiment
 
 from e2e.process import ROOT, TIMEOUT, environment, run
+from isaaclab_bpo.compare.runs import read_runs
 
 RESULTS = ROOT / "docs" / "results.md"
 BENCHMARK = (sys.executable, str(ROOT / "benchmarks" / "learning" / "run.py"), "paper")
@@ -29,7 +33,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_budget_is_spent_once(tmp_path: Path) -> None:
+def test_budget_is_spent_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = (*HOPPER, "--seeds", "1", "--steps", "1e3", "--output", "out", *SMALL)
     done = run(*command, cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -48,11 +52,32 @@ def test_budget_is_spent_once(tmp_path: Path) -> None:
     assert other.returncode == 1
     assert "holds a run with other arguments: give another --output" in other.stderr
 
-    # What the page says of a run that has not finished
-    (tmp_path / "out" / "Gym-Hopper-v5" / "PPO" / "1" / "done").unlink()
-    runs, left_out = gather(tmp_path / "out", ["Gym-Hopper-v5"], ["BPO", "PPO"])
-    assert [run.algorithm for run in runs] == ["BPO"]
-    assert left_out == ["Gym-Hopper-v5, PPO, seed 1 is not finished"]
+    # What is stored of it: a run that has not finished is named, one that is stored stays
+    monkeypatch.setattr(report, "RESULTS", tmp_path / "results")
+    experiment = Experiment(["Gym-Hopper-v5"], [1, 2], 1000, {"BPO": [], "PPO": []})
+    marker = tmp_path / "out" / "Gym-Hopper-v5" / "PPO" / "1" / "done"
+    marker.unlink()
+    for is_finished, stored, left_out in [
+        (False, ["BPO"], ["Gym-Hopper-v5, PPO, seed 1 is not finished"]),
+        (True, ["BPO", "PPO"], []),
+        (False, ["BPO", "PPO"], []),
+    ]:
+        if is_finished:
+            marker.touch()
+        report.take_over("small", experiment, tmp_path / "out")
+        assert [one.algorithm for one in read_runs([tmp_path / "results" / "small.json"])[0]] == stored
+        assert json.loads((tmp_path / "results" / "small.machine.json").read_text())["left_out"] == left_out
+        marker.unlink(missing_ok=True)
+
+    # A run with another budget or other settings is none of the experiment's
+    with pytest.raises(SystemExit, match="no finished run of small"):
+        report.take_over("small", replace(experiment, steps=10_000), tmp_path / "out")
+    text = (tmp_path / "results" / "small.json").read_text()
+    odd = json.loads(text)[0]
+    odd["seed"], odd["settings"]["algorithm.gamma"] = 2, 0.5
+    (tmp_path / "results" / "small.json").write_text(text.replace("[", f"[{json.dumps(odd)},", 1))
+    with pytest.raises(SystemExit, match=r"differ in their settings.*BPO gamma=0\.5"):
+        report.take_over("small", experiment, tmp_path / "out")
 
 
 def test_failed_run_is_named_with_its_reason(tmp_path: Path) -> None:

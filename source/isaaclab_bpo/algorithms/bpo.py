@@ -208,11 +208,12 @@ class BPO(PPO):
         self.accelerate = can_accelerate(self, accelerate)
         self._device_adam = DeviceAdam(self.optimizer, learning_rate, self.device) if self.accelerate else None
         max_kl = self.bounds.max_kl
-        if self._is_adaptive and self.desired_kl / 2.0 > max_kl and self.gpu_global_rank == 0:
+        if self._is_adaptive and 2.0 * self.desired_kl > max_kl and self.gpu_global_rank == 0:
             print(
-                f"[INFO] desired_kl {self.desired_kl:g}: ratios in [{self.bounds.lower:g}, {self.bounds.upper:g}] "
-                f"leave the KL divergence below {max_kl:.2g}, so PPO's rule will only raise the learning rate. "
-                f"Set desired_kl below {2.0 * max_kl:.2g}, or schedule=fixed."
+                f"[INFO] desired_kl {self.desired_kl:g}: PPO's rule lowers the learning rate where the KL divergence "
+                f"is above {2.0 * self.desired_kl:g}, but ratios in [{self.bounds.lower:g}, {self.bounds.upper:g}] "
+                f"keep it below {max_kl:.2g}, so the rate will hardly go anywhere but up. Set desired_kl below "
+                f"{max_kl / 2.0:.2g}, or schedule=fixed."
             )
 
     def policy_loss(

@@ -32,7 +32,8 @@ task's algorithms, unless another one was asked for. The *probability of improve
 Y)/2 over pairs of runs, of their final returns. Definitions: [Agarwal et al.,
 2021](https://arxiv.org/abs/2108.13264)."""
 
-_format_steps = EngFormatter(places=2, sep="")
+format_steps = EngFormatter(places=2, sep="")
+"""Returns a number of steps as text."""
 
 
 def write_report(runs: list[Run], problems: list[str], thresholds: Mapping[str, float], folder: Path) -> list[Path]:
@@ -143,9 +144,9 @@ def _markdown(
             group.task,
             group.name,
             f"{row['runs']} (seed{'s' * (row['runs'] > 1)} {row['seeds']})",
-            _format_steps(group.steps),
-            _interval(group.final),
-            _interval(group.best),
+            format_steps(group.steps),
+            format_interval(group.final),
+            format_interval(group.best),
             f"{row['threshold']:.4g}",
             f"{row['reached']} of {row['runs']}",
             _moment(row["steps_to_threshold"], row["seconds_to_threshold"]),
@@ -154,7 +155,7 @@ def _markdown(
     ]
     parts = ["# Comparison", "![Learning curves](curves.png)", _table(header, body), CAPTION]
     if improvements:
-        rows = [(task, f"{x} over {y}", _interval(estimate)) for task, x, y, estimate in improvements]
+        rows = [(task, f"{x} over {y}", format_interval(estimate)) for task, x, y, estimate in improvements]
         parts += ["## Probability of improvement", _table(("task", "X over Y", "P(X > Y)"), rows)]
     notes = [
         f"{group.task}, {group.name}: no interval is claimed from {len(group.runs)} run{'s' * (len(group.runs) > 1)}."
@@ -162,8 +163,8 @@ def _markdown(
         if len(group.runs) < FEWEST_RUNS
     ]
     notes += [
-        f"{group.task}, {group.name}: seed {run.seed} went on to {_format_steps(run.steps[-1])} steps, of which "
-        f"{_format_steps(group.steps)} are compared."
+        f"{group.task}, {group.name}: seed {run.seed} went on to {format_steps(run.steps[-1])} steps, of which "
+        f"{format_steps(group.steps)} are compared."
         for group in groups
         for run in group.runs
         if run.steps[-1] > group.steps
@@ -179,10 +180,16 @@ def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
 
 
-def _interval(estimate: Estimate) -> str:
+def format_interval(estimate: Estimate, digits: int = 4) -> str:
+    """Return an estimate as text, with its interval if it has one.
+
+    Args:
+        estimate: The estimate.
+        digits: Number of significant digits.
+    """
     if estimate.low is None:
-        return f"{estimate.value:.4g}"
-    return f"{estimate.value:.4g} [{estimate.low:.4g}, {estimate.high:.4g}]"
+        return f"{estimate.value:.{digits}g}"
+    return f"{estimate.value:.{digits}g} [{estimate.low:.{digits}g}, {estimate.high:.{digits}g}]"
 
 
 def _moment(steps: float, seconds: float) -> str:
@@ -192,7 +199,7 @@ def _moment(steps: float, seconds: float) -> str:
     unit, size = next(
         (unit, size) for unit, size in (("h", 3600), ("min", 60), ("s", 1)) if seconds >= size or size == 1
     )
-    return f"{_format_steps(steps)} steps, {seconds / size:.3g} {unit}"
+    return f"{format_steps(steps)} steps, {seconds / size:.3g} {unit}"
 
 
 def plot_curves(tasks: Mapping[str, list[Group]], path: Path) -> None:
