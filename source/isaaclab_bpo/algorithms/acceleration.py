@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import torch
 from rsl_rl.algorithms import PPO
-from rsl_rl.models import CNNModel
+from rsl_rl.models import CNNModel, MLPModel
 
 # rsl_rl updates the observation normalizers once per update since 5.5, before that at every environment step.
 NORMALIZES_IN_UPDATE = tuple(map(int, version("rsl-rl-lib").split(".")[:2])) >= (5, 5)
@@ -26,6 +26,7 @@ def can_accelerate(alg: PPO, accelerate: bool | None) -> bool:
     obstacles = {
         "recurrent networks": alg.actor.is_recurrent or alg.critic.is_recurrent,
         "CNNs": isinstance(alg.actor, CNNModel) or isinstance(alg.critic, CNNModel),
+        "an actor with a forward pass of its own": type(alg.actor).forward is not MLPModel.forward,
         "RND": alg.rnd is not None,
         "symmetry": alg.symmetry is not None,
         "several GPUs": alg.is_multi_gpu,

@@ -412,9 +412,7 @@ class BPO(PPO):
             cache_enabled=self._graphs is None,  # a graph must hold the casts
         ):
             # Evaluate the current policy, value and median
-            self.actor(
-                batch.observations, masks=batch.masks, hidden_state=batch.hidden_states[0], stochastic_output=True
-            )
+            self._evaluate_actor(batch)
             actions_log_prob = self.actor.get_output_log_prob(batch.actions)  # type: ignore[arg-type]
             values, medians = self._evaluate_critics(batch)
             # Augmented samples take no part in these
@@ -478,6 +476,16 @@ class BPO(PPO):
                 "used": used,
             }
             return {name: metric.detach().float() for name, metric in metrics.items() if metric is not None}
+
+    def _evaluate_actor(self, batch: RolloutStorage.Batch) -> None:
+        """Let the actor's distribution be that of a mini-batch."""
+        if self.accelerate and self.actor is self._raw_actor:
+            # What the actor's forward pass does, but for the sample: its check of the std makes the host wait
+            latent = self.actor.get_latent(batch.observations)  # type: ignore[arg-type]
+            self.actor.distribution.update(self.actor.mlp(latent))  # type: ignore[union-attr]
+        else:
+            masks, hidden_state = batch.masks, batch.hidden_states[0]
+            self.actor(batch.observations, masks=masks, hidden_state=hidden_state, stochastic_output=True)
 
     def _evaluate_critics(self, batch: RolloutStorage.Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Return V and μ of a mini-batch, shape (B, 1); μ carries a gradient only if a critic estimates it."""

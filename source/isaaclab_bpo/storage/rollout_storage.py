@@ -168,10 +168,10 @@ class BpoRolloutStorage(RolloutStorage):
         """
         sound_values = is_sound(self.values)
         self.valid &= is_sound(self.rewards) & sound_values
-        self.values.copy_(torch.where(sound_values, self.values, 0.0))
+        self.values.masked_fill_(~sound_values, 0.0)
         # A transition that is not valid teaches nothing: the one before it ends with V, and its own advantage is 0
         rewards = torch.where(self.valid, self.rewards, self.values)
-        dones = torch.where(self.valid, self.dones, 1)
+        dones = self.dones.masked_fill(~self.valid, 1)
         with brrl.unchecked_values():  # a look at values would make the host wait for the device
             advantages = brrl.generalized_advantages(rewards, self.values, last_values, dones, gamma, lam)
         self.returns.copy_(advantages + self.values)
