@@ -433,15 +433,16 @@ def test_asymmetric_bounds_split_the_returns_at_their_level(median: str) -> None
     )
     bpo, env = bpo_of(runner), PointMass(num_envs=16)
     obs = env.get_observations()
-    metrics = {}
+    above_median = []
     for _ in range(15):
         with torch.inference_mode():
             for _ in range(12):
                 obs, rewards, dones, extras = env.step(bpo.act(obs))
                 bpo.process_env_step(obs, 0.01 * rewards, dones, extras)
             bpo.compute_returns(obs)
-        metrics = bpo.update()
-    assert metrics["above_median"] == pytest.approx(1.0 / 3.0, abs=0.12)
+        above_median.append(bpo.update()["above_median"])
+    # Of one rollout, the fraction varies by 0.1
+    assert statistics.mean(above_median[5:]) == pytest.approx(1.0 / 3.0, abs=0.08)
 
 
 def test_symmetric_bounds_set_either_way_are_the_same_algorithm() -> None:
