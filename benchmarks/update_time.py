@@ -170,7 +170,7 @@ def shares_of_time(alg: PPO, device: str) -> dict[str, float]:
             if isinstance(alg, BPO):
                 time_calls("guards", alg, "_is_usable", "_keep_std_in_range")
         if isinstance(alg, BPO):
-            time_calls("forward", alg, "_evaluate_critics")
+            time_calls("forward", alg, "_evaluate_actor", "_evaluate_critics")
             time_calls("targets", alg, "_evaluate_last_values", "_refresh_targets")
         phases.switch(Phases.REST)
         phases.seconds.clear()
