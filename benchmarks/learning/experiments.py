@@ -25,6 +25,8 @@ class Experiment:
     """Arguments of ``train.py`` by the name of what they train."""
     arguments: list[str] = field(default_factory=list)
     """Arguments of all variants."""
+    program: str = "scripts/rsl_rl/train.py"
+    """What trains, relative to the repository."""
 
 
 def read_experiments() -> dict[str, Experiment]:

@@ -47,8 +47,10 @@ class Job:
     """A training that is to be done."""
 
     folder: Path
+    program: str
+    """What trains, relative to the repository."""
     arguments: list[str]
-    """Arguments of ``train.py``."""
+    """Its arguments."""
     seconds: float | None
     """Budget in time of collection and learning [s], None if it is one of steps, which is among the arguments."""
     process: subprocess.Popen[bytes] | None = None
@@ -84,7 +86,7 @@ class Job:
         with (self.folder / "output.txt").open("ab") as output:
             self.printed = output.tell()
             self.process = subprocess.Popen(
-                [ROOT / "isaaclab.sh", "-p", "scripts/rsl_rl/train.py", *self.arguments, *resumption],
+                [sys.executable, ROOT / self.program, *self.arguments, *resumption],
                 cwd=self.folder,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
                 stdin=subprocess.DEVNULL,
@@ -209,6 +211,7 @@ def main() -> None:
     jobs = [
         Job(
             folder=output / task / variant / str(seed),
+            program=experiment.program,
             arguments=[
                 "--task",
                 task,

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -88,19 +89,25 @@ def test_failed_run_is_named_with_its_reason(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("interruption", [signal.SIGTERM, signal.SIGHUP])
-def test_interrupted_benchmark_goes_on(interruption: signal.Signals, tmp_path: Path) -> None:
-    command = (*HOPPER, "--variants", "BPO", "--seeds", "1", "--steps", "12288", "--output", "out")
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
-    output = tmp_path / "out" / "Gym-Hopper-v5" / "BPO" / "1" / "output.txt"
+def interrupt(command: tuple[str, ...], interruption: signal.Signals, output: Path, line: str) -> None:
+    """Start a benchmark and interrupt it when its run has printed ``line`` into ``output``."""
+    cwd = output.parents[4]
+    process = subprocess.Popen(command, cwd=cwd, env=environment(), stderr=subprocess.PIPE, text=True)
     end = time.time() + TIMEOUT
-    while time.time() < end and not (output.exists() and "Learning iteration 1/6" in output.read_text()):
+    while time.time() < end and not (output.exists() and line in output.read_text()):
         time.sleep(0.2)
     process.send_signal(interruption)
     _, error = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 75
     assert "the same command goes on" in error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("interruption", [signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_benchmark_goes_on(interruption: signal.Signals, tmp_path: Path) -> None:
+    command = (*HOPPER, "--variants", "BPO", "--seeds", "1", "--steps", "12288", "--output", "out")
+    output = tmp_path / "out" / "Gym-Hopper-v5" / "BPO" / "1" / "output.txt"
+    interrupt(command, interruption, output, "Learning iteration 1/6")
 
     done = run(*command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -108,6 +115,41 @@ def test_interrupted_benchmark_goes_on(interruption: signal.Signals, tmp_path: P
     (row,) = rows(tmp_path / "out" / "comparison" / "runs.csv")
     assert row["steps"] == "12288.0"
     assert len(row["folders"].split()) == 2
+
+
+@pytest.mark.slow
+def test_mjlab_trains_with_both_algorithms(tmp_path: Path) -> None:
+    """In an environment of its own, since mjlab needs other versions than Isaac Lab; interrupted and continued."""
+    uv, python = str(Path(sys.executable).with_name("uv")), str(tmp_path / "venv" / "bin" / "python")
+    packages = ("mjlab==1.6.0", f"torch=={version('torch')}", "--editable", f"{ROOT}[compare]")
+    for install in (("venv", "--python", sys.executable, "venv"), ("pip", "install", "--python", python, *packages)):
+        done = run(uv, *install, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    task = "Mjlab-Velocity-Rough-Unitree-Go1"
+    options = (
+        "--tasks",
+        task,
+        "--seeds",
+        "1",
+        "--steps",
+        "960",
+        "--jobs",
+        "1",
+        "--output",
+        "out",
+        "--",
+        "--num_envs=8",
+    )
+    command = (python, BENCHMARK[1], "mjlab", *options)
+    interrupt(command, signal.SIGTERM, tmp_path / "out" / task / "BPO" / "1" / "output.txt", "Learning iteration 1/5")
+
+    done = run(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    bpo, ppo = read_runs([tmp_path / "out" / "comparison" / "runs.json"])[0]
+    assert (bpo.algorithm, bpo.steps[-1], len(bpo.folders)) == ("BPO", 960.0, 2)
+    assert (ppo.algorithm, ppo.steps[-1], len(ppo.folders)) == ("PPO", 960.0, 1)
+    assert (bpo.settings["algorithm.clip_param"], ppo.settings["algorithm.clip_param"]) == (0.3, 0.2)
 
 
 @pytest.mark.slow

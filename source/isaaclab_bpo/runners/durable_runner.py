@@ -51,7 +51,7 @@ class DurableRunner(OnPolicyRunner):
             log_dir: Folder of the run; None logs and saves nothing.
             device: Device of networks and storage.
         """
-        self._plain_cfg = _plain(train_cfg)  # before rsl_rl puts objects into it
+        self._plain_cfg = _plain(train_cfg)  # before rsl_rl puts objects into it, and 5.4 takes names out of it
         super().__init__(env, train_cfg, log_dir, device)
         self._preemption = Preemption()
         # How many iterations the run was asked for, and before which one it ends
@@ -86,7 +86,7 @@ class DurableRunner(OnPolicyRunner):
             FloatingPointError: If nothing could be learnt for too long; the state is saved.
             SystemExit: After SIGTERM or SIGUSR1, with the code :data:`~isaaclab_bpo.runners.PREEMPTED`.
         """
-        check_configuration(self.cfg, self.env.num_envs)  # playing may have fewer than mini-batches
+        check_configuration(self._plain_cfg, self.env.num_envs)  # playing may have fewer than mini-batches
         if self._has_learned and num_learning_iterations > 0:
             self.current_learning_iteration += 1
         end = self.current_learning_iteration + num_learning_iterations
