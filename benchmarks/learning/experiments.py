@@ -22,7 +22,7 @@ class Experiment:
     steps: int
     """Budget of a run, in steps of all its environments."""
     variants: dict[str, list[str]]
-    """Arguments of ``train.py`` by the name of what they train."""
+    """Arguments of the program by the name of what they train."""
     arguments: list[str] = field(default_factory=list)
     """Arguments of all variants."""
     program: str = "scripts/rsl_rl/train.py"

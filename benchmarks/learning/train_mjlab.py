@@ -31,6 +31,7 @@ from mjlab.rl import MjlabOnPolicyRunner, RslRlVecEnvWrapper
 from mjlab.tasks.registry import list_tasks, load_env_cfg, load_rl_cfg
 from mjlab.utils.os import dump_yaml
 from mjlab.utils.torch import configure_torch_backends
+from run import positive_number
 
 from isaaclab_bpo.runners import DurableRunner
 
@@ -61,11 +62,12 @@ class MjlabRunner(MjlabOnPolicyRunner, DurableRunner):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train a task of mjlab.", allow_abbrev=False)
-    parser.add_argument("--task", required=True, choices=list_tasks(), metavar="TASK", help="For example mjlab's G1.")
+    parser.add_argument("--task", required=True, choices=list_tasks(), metavar="TASK", help="A task's id.")
     parser.add_argument("--algo", choices=("bpo", "ppo"), default="bpo")
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--num_envs", type=int, default=4096)
-    parser.add_argument("--max_steps", type=int, required=True, help="Steps of all environments together.")
+    parser.add_argument("--num_envs", type=positive_number, default=4096)
+    steps_help = "Steps of all environments together."
+    parser.add_argument("--max_steps", type=positive_number, required=True, help=steps_help)
     parser.add_argument("--checkpoint", choices=("latest",), help="Go on with the newest one in logs/.")
     args = parser.parse_args()
 
@@ -83,7 +85,10 @@ def main() -> None:
     experiment = Path("logs", "rsl_rl", cfg["experiment_name"]).resolve()
     checkpoint = None
     if args.checkpoint is not None:
-        checkpoint = max(experiment.glob("*/model_*.pt"), key=lambda path: path.stat().st_mtime)
+        checkpoints = experiment.glob("*/model_*.pt")
+        checkpoint = max(checkpoints, key=lambda path: path.stat().st_mtime, default=None)
+        if checkpoint is None:
+            parser.error(f"--checkpoint 'latest' finds none in {str(experiment)!r}: start in the folder with its logs/")
         cfg["load_checkpoint"] = str(checkpoint)
     folder = experiment / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     dump_yaml(folder / "params" / "env.yaml", asdict(env_cfg))

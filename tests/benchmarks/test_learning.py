@@ -127,21 +127,8 @@ def test_mjlab_trains_with_both_algorithms(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr[-3000:]
 
     task = "Mjlab-Velocity-Rough-Unitree-Go1"
-    options = (
-        "--tasks",
-        task,
-        "--seeds",
-        "1",
-        "--steps",
-        "960",
-        "--jobs",
-        "1",
-        "--output",
-        "out",
-        "--",
-        "--num_envs=8",
-    )
-    command = (python, BENCHMARK[1], "mjlab", *options)
+    budget = ("--seeds", "1", "--steps", "960", "--jobs", "1")
+    command = (python, BENCHMARK[1], "mjlab", "--tasks", task, *budget, "--output", "out", "--", "--num_envs=8")
     interrupt(command, signal.SIGTERM, tmp_path / "out" / task / "BPO" / "1" / "output.txt", "Learning iteration 1/5")
 
     done = run(*command, cwd=tmp_path)
