@@ -70,6 +70,7 @@ def test_interrupt_leaves_a_checkpoint_that_loads(tmp_path: Path) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore Ctrl-C
     )
     assert process.stdout is not None
     output = ""
