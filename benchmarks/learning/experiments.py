@@ -35,8 +35,11 @@ def read_experiments() -> dict[str, Experiment]:
     for name, entry in tomllib.loads((Path(__file__).parent / "experiments.toml").read_text(encoding="utf-8")).items():
         if "like" in entry:
             model = experiments[entry.pop("like")]
-            changes = {variant: [*model.variants["BPO"], *more] for variant, more in entry["variants"].items()}
-            entry |= {"arguments": model.arguments, "variants": model.variants | changes}
+            own = {
+                variant: more if more[0].startswith("--algo") else [*model.variants["BPO"], *more]
+                for variant, more in entry["variants"].items()
+            }
+            entry |= {"arguments": model.arguments, "variants": model.variants | own}
         experiments[name] = Experiment(**entry)
     return experiments
 
