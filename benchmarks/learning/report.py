@@ -94,19 +94,20 @@ def section(name: str, experiment: Experiment, figures: Path) -> str:
     groups = group_runs(runs)
     tasks = {task: list(members) for task, members in groupby(groups, key=lambda group: group.task)}
     figure = figures / f"learning_{name}.png"
-    many = len(experiment.variants) > 4  # too many for curves
-    if many:
+    is_ablation = len(experiment.variants) > 4  # changes to BPO, too many for curves
+    reference = "BPO" if is_ablation else "PPO"
+    if is_ablation:
         _plot_intervals(tasks, figure)
     else:
         plot_curves(tasks, figure)
     lines = [
-        "| task | | seeds | steps | final return | best return | P(better than PPO) |",
+        f"| task | | seeds | steps | final return | best return | P(better than {reference}) |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for task, members in tasks.items():
-        ppo = next((group for group in members if group.name == "PPO"), None)
+        base = next((group for group in members if group.name == reference), None)
         for group in members:
-            better = "" if ppo in (None, group) else format_interval(_probability(group, ppo), digits=2)
+            better = "" if base in (None, group) else format_interval(_probability(group, base), digits=2)
             seeds = " ".join(str(run.seed) for run in group.runs)
             steps = format_steps(group.steps)
             returns = f"{format_interval(group.final)} | {format_interval(group.best)}"
@@ -114,7 +115,7 @@ def section(name: str, experiment: Experiment, figures: Path) -> str:
             lines.append(f"| {task} | {variant} | {seeds} | {steps} | {returns} | {better} |")
     parts = [
         f"```bash\n./isaaclab.sh -p benchmarks/learning/run.py {name}\n```",
-        f"![{'Final returns' if many else 'Learning curves'}](figures/{figure.name})",
+        f"![{'Final returns' if is_ablation else 'Learning curves'}](figures/{figure.name})",
         "\n".join(lines),
         *(
             f"Machine: {machine['device']}, {machine['cpu_cores']} CPU cores; Python {machine['python']}, "
