@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 import machine
-from update_time import NUM_STEPS, collect, make_algorithm, make_rollout, timer
+from update_time import NUM_STEPS, collect, make_algorithm, make_rollout, timer, weights_per_layer
 
 PRESETS = {"cpu": ("cpu", [16, 64, 256]), "gpu": ("cuda:0", [1024, 4096, 16384])}
 VARIANTS = ("PPO", "BPO, median critic", "BPO, median critic, accelerated", "BPO, shared trunk, accelerated")
@@ -35,6 +35,12 @@ def measure(num_envs: int, rounds: int, device: str) -> dict[str, list[float]]:
                 collect(alg, rollout)
             alg.storage.clear()
     return {name: [total / NUM_STEPS for total in totals] for name, totals in seconds.items()}
+
+
+def operations(num_envs: int, device: str) -> float:
+    """Return the floating-point operations of the matrix products of a step: one pass of actor and critic."""
+    actor, critic = weights_per_layer(make_algorithm("PPO", num_envs, device))
+    return 2.0 * sum(actor + critic) * num_envs
 
 
 def plot(results: dict[int, dict[str, list[float]]], path: Path) -> None:
@@ -66,8 +72,14 @@ def main() -> None:
     torch.backends.cuda.matmul.allow_tf32 = True  # as Isaac Lab trains
 
     results = {num_envs: measure(num_envs, args.rounds, device) for num_envs in sizes}
+    at_ceiling = {
+        num_envs: operations(num_envs, device) / machine.ceilings(device, num_envs * NUM_STEPS)["flop_per_s"]
+        for num_envs in sizes
+    }
     print(f"{'':34}{'envs':>6}{'per step':>12}{'quartiles':>18}{'/ PPO':>7}")
     for num_envs, of_variant in results.items():
+        share = at_ceiling[num_envs] / machine.quartiles(of_variant["PPO"])[1]
+        print(f"{'matrix products at ceiling':34}{num_envs:6}{1e3 * at_ceiling[num_envs]:9.3f} ms{share:25.2f}")
         for name, seconds in of_variant.items():
             low, mid, high = machine.quartiles(seconds)
             ratio = machine.paired_ratio(seconds, of_variant["PPO"])
@@ -76,7 +88,7 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     path = args.output / f"rollout_overhead_{args.preset}.json"
     record = {"machine": machine.describe(device), "arguments": vars(args) | {"output": None}, "seed": 0}
-    record["seconds_per_step"] = results
+    record |= {"seconds_per_step": results, "seconds_of_matrix_products_at_ceiling": at_ceiling}
     path.write_text(json.dumps(record, indent=1) + "\n")
     plot(results, path.with_suffix(".png"))
     print(f"{path}\n{path.with_suffix('.png')}")

@@ -4,6 +4,7 @@
 """Time of an update of BPO against rsl_rl's PPO: same networks, batch and epochs, alternating in one process.
 
     ./isaaclab.sh -p benchmarks/update_time.py --preset cpu
+    ./isaaclab.sh -p benchmarks/update_time.py --preset cpu_sweep
     ./isaaclab.sh -p benchmarks/update_time.py --preset gpu
     ./isaaclab.sh -p benchmarks/update_time.py --preset gpu_sweep
 
@@ -17,8 +18,9 @@ import contextlib
 import gc
 import io
 import json
+import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,7 +36,13 @@ from isaaclab_bpo.algorithms import BPO
 
 NUM_OBS, NUM_ACTIONS, HIDDEN_DIMS, NUM_STEPS = 310, 37, [512, 256, 128], 24  # Isaac-Velocity-Rough-G1
 NUM_MINI_BATCHES, NUM_EPOCHS = 4, 5
-PRESETS = {"cpu": ("cpu", [256]), "gpu": ("cuda:0", [4096]), "gpu_sweep": ("cuda:0", [256, 1024, 4096, 16384])}
+SWEEP = [256, 1024, 4096, 16384]
+PRESETS = {
+    "cpu": ("cpu", [256]),
+    "cpu_sweep": ("cpu", SWEEP),
+    "gpu": ("cuda:0", [4096]),
+    "gpu_sweep": ("cuda:0", SWEEP),
+}
 MEDIANS: dict[str, dict[str, Any]] = {
     "median critic": {"median": "critic"},
     "shared trunk": {"median": "critic", "median_head": "shared"},
@@ -48,6 +56,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "BPO, median critic, accelerated, 10 epochs": {"accelerate": True, "num_learning_epochs": 10},
 }
 COMPILED = {"BPO, median critic, compiled": {"accelerate": True, "torch_compile_mode": "default"}}
+FEW_VARIANTS = ("PPO", "BPO, median critic, accelerated", "BPO, shared trunk, accelerated")
+"""What a sweep on the CPU is limited to: an update with 16384 environments takes minutes there."""
 
 
 @dataclass
@@ -180,18 +190,23 @@ def shares_of_time(alg: PPO, device: str) -> dict[str, float]:
     return {phase: seconds / total for phase, seconds in sorted(phases.seconds.items())}
 
 
+def weights_per_layer(alg: PPO) -> list[list[int]]:
+    """Return the numbers of weights of the layers of each network: actor, critic, and median critic if there is one."""
+    networks = [alg.actor, alg.critic, getattr(alg, "median_critic", None)]
+    return [
+        [m.weight.numel() for m in net.modules() if isinstance(m, torch.nn.Linear)]
+        for net in networks
+        if net is not None  # a compiled network has no truth value
+    ]
+
+
 def operations(alg: PPO, num_envs: int) -> float:
     """Return the floating-point operations of an update's matrix products: two per weight and pass, three passes.
 
     Backward takes two passes, for weights and inputs; the gradient with respect to the observations is not computed.
     Targets are one more pass of the critic at the start of every epoch but the first.
     """
-    modules = [alg.actor, alg.critic, getattr(alg, "median_critic", None)]
-    layers = [
-        [m.weight.numel() for m in net.modules() if isinstance(m, torch.nn.Linear)]
-        for net in modules
-        if net is not None  # a compiled network has no truth value
-    ]
+    layers = weights_per_layer(alg)
     training = sum(6 * sum(weights) - 2 * (weights[0] if len(weights) > 1 else 0) for weights in layers)
     refreshes = (alg.num_learning_epochs - 1) / alg.num_learning_epochs if isinstance(alg, BPO) else 0.0
     per_sample = training + refreshes * 2 * sum(layers[1])
@@ -220,9 +235,8 @@ def peak_memory(variant: str, num_envs: int, device: str) -> float:
     return (torch.cuda.max_memory_allocated(device) - before) / 2**20
 
 
-def measure(num_envs: int, rounds: int, device: str) -> list[Measurement]:
-    """Measure all variants, one after the other in each round, so that a slower minute meets all of them."""
-    variants = VARIANTS | (COMPILED if device != "cpu" else {})
+def measure(num_envs: int, rounds: int, device: str, variants: Iterable[str]) -> list[Measurement]:
+    """Measure variants, one after the other in each round, so that a slower minute meets all of them."""
     algorithms = {name: make_algorithm(name, num_envs, device) for name in variants}
     results = {name: Measurement(name, num_envs, alg.num_learning_epochs) for name, alg in algorithms.items()}
     rollout = make_rollout(num_envs, device)
@@ -268,10 +282,20 @@ def report(measurements: list[Measurement], ceilings: dict[int, dict[str, float]
             f"{1e3 * m.flop_per_update / ceilings[m.num_envs]['flop_per_s']:9.1f} ms"
             + ("" if m.peak_memory_mib is None else f"{m.peak_memory_mib:9.0f} MiB")
         )
+    if len(ppo) > 1:
+        smallest = {m.variant: m for m in measurements if m.num_envs == min(ppo)}
+        print(f"\nTime per transition, against that with {min(ppo)} environments:")
+        for m in measurements:
+            print(f"{m.variant:44}{m.num_envs:6}{growth(m, smallest[m.variant]):8.2f}")
     print("\nShares of the time of an update:")
     for m in measurements:
         shares = ", ".join(f"{phase} {share:.1%}" for phase, share in m.shares.items())
         print(f"{m.variant:44}{m.num_envs:6}  {shares}")
+
+
+def growth(m: Measurement, smallest: Measurement) -> float:
+    """Return the time of an update per transition, against that with fewer environments: 1 if it grows linearly."""
+    return statistics.median(m.update_s) / m.num_envs / (statistics.median(smallest.update_s) / smallest.num_envs)
 
 
 def plot(measurements: list[Measurement], path: Path) -> None:
@@ -315,11 +339,12 @@ def main() -> None:
     torch.manual_seed(0)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True  # as Isaac Lab trains
 
+    variants = FEW_VARIANTS if args.preset == "cpu_sweep" else [*VARIANTS, *(COMPILED if device != "cpu" else ())]
     measurements = []
     ceilings = {}
     for n in args.num_envs or num_envs:
         ceilings[n] = machine.ceilings(device, n * NUM_STEPS // NUM_MINI_BATCHES)
-        of_size = measure(n, args.rounds, device)
+        of_size = measure(n, args.rounds, device, variants)
         if device != "cpu":
             for m in of_size:
                 m.peak_memory_mib = peak_memory(m.variant, n, device)
