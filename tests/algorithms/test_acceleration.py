@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,12 @@ import torch
 from rsl_rl.algorithms import PPO
 from rsl_rl.models import MLPModel
 from rsl_rl.runners import OnPolicyRunner
+from tensordict import TensorDict
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
+from isaaclab_bpo import brrl
 from isaaclab_bpo.algorithms import BPO
 from isaaclab_bpo.algorithms.cuda_graph import CudaGraph
 from machine import count_host_reads
@@ -228,6 +234,70 @@ def test_no_mini_batch_makes_the_host_wait(options: dict) -> None:
     bpo = bpo_of(make_runner(**options, accelerate=False, num_learning_epochs=6))
     collect(bpo, PointMass())
     assert count_host_reads(bpo.update) == 6 * 2 * (1 + 2) + 1
+
+
+class OperationsOnHost(TorchDispatchMode):
+    """Notes which operations have a tensor of the host among their arguments or results."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, torch.Tensor)]
+        self.names |= {str(func) for tensor in tensors if tensor.device.type != "cuda"}
+        return result
+
+
+@pytest.fixture
+def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> FakeTensorMode:
+    """Torch's tensors without data, on a GPU that need not exist; what cannot be done with them is left out."""
+
+    def move(module: torch.nn.Module, function: Any, recurse: bool = True) -> torch.nn.Module:
+        for child in module.children():
+            move(child, function)
+        for name, parameter in module.named_parameters(recurse=False):
+            setattr(module, name, torch.nn.Parameter(function(parameter.detach())))
+        for name, buffer in module.named_buffers(recurse=False):
+            setattr(module, name, function(buffer))
+        return module
+
+    monkeypatch.setattr(torch.nn.Module, "_apply", move)  # torch moves parameters in place
+    monkeypatch.setattr(torch.Tensor, "backward", lambda loss: None)
+    monkeypatch.setattr(torch.optim.Adam, "step", lambda optimizer: None)
+    return FakeTensorMode()
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(options) or "default")
+def test_collection_and_mini_batches_leave_no_tensor_on_the_host(options: dict, fake_cuda: FakeTensorMode) -> None:
+    """Finds reads of the device, copies to it, and tensors that were not made there, without a GPU."""
+    cfg: dict[str, Any] = runner_cfg(**options, accelerate=True)
+    cfg["multi_gpu"] = None
+    for name in ("actor", "critic"):
+        cfg[name]["obs_normalization"] = True
+    with fake_cuda, brrl.unchecked_values():
+        numbers = torch.zeros(4, device="cuda:0")
+        obs = TensorDict({"policy": torch.zeros(4, 5, device="cuda:0")}, batch_size=[4], device="cuda:0")
+        env: Any = SimpleNamespace(num_envs=4, num_actions=2)
+        bpo = BPO.construct_algorithm(obs, env, cfg, "cuda:0")
+        for group in bpo.optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = torch.zeros_like(parameter)
+        bpo.optimizer.zero_grad = lambda set_to_none=True: None  # keep these gradients
+        indices = torch.zeros(24, dtype=torch.long, device="cuda:0")
+        with OperationsOnHost() as on_host:
+            for _ in range(12):
+                bpo.act(obs)
+                bpo.process_env_step(obs, numbers, numbers.long(), {"time_outs": numbers})
+            bpo.compute_returns(obs)
+            bpo._refresh_targets()
+            metrics = bpo._update_mini_batch(bpo.storage.mini_batch(indices))
+        assert not on_host.names
+        assert {metric.device for metric in metrics.values()} == {torch.device("cuda:0")}
+        with OperationsOnHost() as on_host:  # it does see what it looks for
+            numbers.add_(torch.tensor(1.0))
+        assert "aten.add_.Tensor" in on_host.names
 
 
 @needs_cuda
