@@ -71,6 +71,7 @@ def main() -> None:
     torch.manual_seed(0)
     torch.backends.cuda.matmul.allow_tf32 = True  # as Isaac Lab trains
 
+    record = {"machine": machine.describe(device), "arguments": vars(args) | {"output": None}, "seed": 0}
     results = {num_envs: measure(num_envs, args.rounds, device) for num_envs in sizes}
     at_ceiling = {
         num_envs: operations(num_envs, device) / machine.ceilings(device, num_envs * NUM_STEPS)["flop_per_s"]
@@ -87,7 +88,6 @@ def main() -> None:
 
     args.output.mkdir(parents=True, exist_ok=True)
     path = args.output / f"rollout_overhead_{args.preset}.json"
-    record = {"machine": machine.describe(device), "arguments": vars(args) | {"output": None}, "seed": 0}
     record |= {"seconds_per_step": results, "seconds_of_matrix_products_at_ceiling": at_ceiling}
     path.write_text(json.dumps(record, indent=1) + "\n")
     plot(results, path.with_suffix(".png"))

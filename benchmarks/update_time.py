@@ -3,10 +3,9 @@
 
 """Time of an update of BPO against rsl_rl's PPO: same networks, batch and epochs, alternating in one process.
 
-    ./isaaclab.sh -p benchmarks/update_time.py --preset cpu
-    ./isaaclab.sh -p benchmarks/update_time.py --preset cpu_sweep
-    ./isaaclab.sh -p benchmarks/update_time.py --preset gpu
-    ./isaaclab.sh -p benchmarks/update_time.py --preset gpu_sweep
+    ./isaaclab.sh -p benchmarks/update_time.py --preset cpu                   # or gpu
+    ./isaaclab.sh -p benchmarks/update_time.py --preset cpu_sweep --rounds 3  # or gpu_sweep: 256 to 16384 environments
+    ./isaaclab.sh -p benchmarks/update_time.py --preset cpu_compiled          # or gpu_compiled: with torch.compile
 
 Writes JSON and a plot to benchmarks/results. No simulator runs: observations and rewards are random, with G1's sizes.
 """
@@ -36,13 +35,6 @@ from isaaclab_bpo.algorithms import BPO
 
 NUM_OBS, NUM_ACTIONS, HIDDEN_DIMS, NUM_STEPS = 310, 37, [512, 256, 128], 24  # Isaac-Velocity-Rough-G1
 NUM_MINI_BATCHES, NUM_EPOCHS = 4, 5
-SWEEP = [256, 1024, 4096, 16384]
-PRESETS = {
-    "cpu": ("cpu", [256]),
-    "cpu_sweep": ("cpu", SWEEP),
-    "gpu": ("cuda:0", [4096]),
-    "gpu_sweep": ("cuda:0", SWEEP),
-}
 MEDIANS: dict[str, dict[str, Any]] = {
     "median critic": {"median": "critic"},
     "shared trunk": {"median": "critic", "median_head": "shared"},
@@ -55,9 +47,23 @@ VARIANTS: dict[str, dict[str, Any]] = {
     **{f"BPO, {name}, accelerated": median | {"accelerate": True} for name, median in MEDIANS.items()},
     "BPO, median critic, accelerated, 10 epochs": {"accelerate": True, "num_learning_epochs": 10},
 }
-COMPILED = {"BPO, median critic, compiled": {"accelerate": True, "torch_compile_mode": "default"}}
+COMPILED = {
+    "PPO, compiled": {"class_name": "PPO", "torch_compile_mode": "default"},
+    "BPO, median critic, compiled": {"accelerate": True, "torch_compile_mode": "default"},
+}
+WITH_COMPILED = ("PPO", "BPO, median critic, accelerated", *COMPILED)
 FEW_VARIANTS = ("PPO", "BPO, median critic, accelerated", "BPO, shared trunk, accelerated")
 """What a sweep on the CPU is limited to: an update with 16384 environments takes minutes there."""
+SWEEP = (256, 1024, 4096, 16384)
+PRESETS: dict[str, tuple[str, Iterable[int], Iterable[str]]] = {
+    "cpu": ("cpu", (256,), VARIANTS),
+    "cpu_sweep": ("cpu", SWEEP, FEW_VARIANTS),
+    "cpu_compiled": ("cpu", (256,), WITH_COMPILED),
+    "gpu": ("cuda:0", (4096,), VARIANTS),
+    "gpu_sweep": ("cuda:0", SWEEP, VARIANTS),
+    "gpu_compiled": ("cuda:0", (4096,), WITH_COMPILED),
+}
+"""Device, numbers of environments and variants of each preset."""
 
 
 @dataclass
@@ -98,7 +104,7 @@ def make_algorithm(variant: str, num_envs: int, device: str) -> PPO:
     env: Any = SimpleNamespace(num_envs=num_envs, num_actions=NUM_ACTIONS)
     obs = TensorDict({"policy": torch.zeros(num_envs, NUM_OBS)}, batch_size=[num_envs], device=device)
     with contextlib.redirect_stdout(io.StringIO()):
-        return (PPO if variant == "PPO" else BPO).construct_algorithm(obs, env, cfg, device)
+        return (PPO if algorithm["class_name"] == "PPO" else BPO).construct_algorithm(obs, env, cfg, device)
 
 
 def make_rollout(num_envs: int, device: str) -> list[tuple[TensorDict, torch.Tensor, torch.Tensor, dict]]:
@@ -222,25 +228,30 @@ def bytes_per_transition(alg: PPO, num_envs: int) -> float:
 
 
 def peak_memory(variant: str, num_envs: int, device: str) -> float:
-    """Return the memory on the GPU that an algorithm needs at most, with nothing else of its kind there [MiB]."""
+    """Return the memory on the GPU that an algorithm needs at most, with nothing else of its kind there [MiB].
+
+    It is the memory that torch reserves: what a graph keeps for its replays is reserved, but not allocated.
+    """
     rollout = make_rollout(num_envs, device)
     gc.collect()
     torch.cuda.empty_cache()
-    before = torch.cuda.memory_allocated(device)
-    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_reserved(device)
     alg = make_algorithm(variant, num_envs, device)
     for _ in range(2):  # graphs are captured in the first update
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
         collect(alg, rollout)
         alg.update()
-    return (torch.cuda.max_memory_allocated(device) - before) / 2**20
+    return (torch.cuda.max_memory_reserved(device) - before) / 2**20
 
 
 def measure(num_envs: int, rounds: int, device: str, variants: Iterable[str]) -> list[Measurement]:
     """Measure variants, one after the other in each round, so that a slower minute meets all of them."""
+    torch.compiler.reset()  # what was compiled for other sizes counts against torch's limit
     algorithms = {name: make_algorithm(name, num_envs, device) for name in variants}
     results = {name: Measurement(name, num_envs, alg.num_learning_epochs) for name, alg in algorithms.items()}
     rollout = make_rollout(num_envs, device)
-    # On CUDA several rounds warm up: graphs are captured, and networks compiled
+    # On CUDA several rounds warm up: graphs are captured
     for round_ in range(-1 if device == "cpu" else -3, rounds):
         for name, alg in algorithms.items():
             result = results[name]
@@ -332,14 +343,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="Threads of torch on the CPU.")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
     args = parser.parse_args()
-    device, num_envs = PRESETS[args.preset]
+    device, num_envs, variants = PRESETS[args.preset]
     if device != "cpu" and not torch.cuda.is_available():
         parser.error(f"--preset {args.preset} needs a CUDA device and this machine has none: use --preset cpu")
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True  # as Isaac Lab trains
 
-    variants = FEW_VARIANTS if args.preset == "cpu_sweep" else [*VARIANTS, *(COMPILED if device != "cpu" else ())]
+    args.output.mkdir(parents=True, exist_ok=True)
+    path = args.output / f"update_time_{args.preset}.json"
+    record = {"machine": machine.describe(device), "arguments": vars(args) | {"output": None}, "seed": 0}
     measurements = []
     ceilings = {}
     for n in args.num_envs or num_envs:
@@ -349,14 +362,9 @@ def main() -> None:
             for m in of_size:
                 m.peak_memory_mib = peak_memory(m.variant, n, device)
         measurements += of_size
+        record |= {"ceilings": ceilings, "measurements": [asdict(m) for m in measurements]}
+        path.write_text(json.dumps(record, indent=1) + "\n")
     report(measurements, ceilings)
-
-    args.output.mkdir(parents=True, exist_ok=True)
-    path = args.output / f"update_time_{args.preset}.json"
-    record = {"machine": machine.describe(device), "arguments": vars(args) | {"output": None}, "seed": 0}
-    record["ceilings"] = ceilings
-    record["measurements"] = [asdict(m) for m in measurements]
-    path.write_text(json.dumps(record, indent=1) + "\n")
     plot(measurements, path.with_suffix(".png"))
     print(f"{path}\n{path.with_suffix('.png')}")
 

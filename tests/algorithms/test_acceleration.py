@@ -94,6 +94,8 @@ def test_an_update_on_the_same_data_gives_the_same_parameters(hyperparameters: d
         torch.testing.assert_close(getattr(fast.storage, name), getattr(plain.storage, name), rtol=1e-5, atol=1e-6)
     assert fast.learning_rate == plain.learning_rate
     assert metrics[1] == pytest.approx(metrics[0], rel=1e-4, abs=1e-6)
+    # rsl_rl logs it after an update
+    torch.testing.assert_close(fast.actor.output_std.mean(), plain.actor.output_std.mean(), rtol=1e-5, atol=0.0)
     for name, network in plain.save().items():
         if name.endswith("_state_dict") and name != "optimizer_state_dict":
             for key, value in network.items():
@@ -177,7 +179,7 @@ def test_checkpoints_hold_the_same_and_load_either_way(device: str, tmp_path: Pa
         counters = {moments["step"].device.type for moments in bpo_of(runner).optimizer.state.values()}
         assert counters == {device.split(":")[0] if accelerate else "cpu"}
     for key, value in results[0].items():
-        torch.testing.assert_close(results[1][key], value, rtol=1e-4, atol=1e-6)
+        assert (results[1][key] - value).norm() <= 1e-4 * value.norm(), key
 
 
 class OwnForward(MLPModel):

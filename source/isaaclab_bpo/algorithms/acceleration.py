@@ -53,6 +53,8 @@ class DeviceAdam:
         self._optimizer = optimizer
         # In double precision, as Python's numbers are, so that both paths follow the same schedule
         self.learning_rate = torch.tensor(learning_rate, dtype=torch.float64, device=device)
+        # Not a number of Python, whose reciprocal CUDA would multiply by, which rounds differently
+        self._factor = torch.full_like(self.learning_rate, 1.5)
         self._step_size = self.learning_rate.float()
         self.prepare()
 
@@ -73,7 +75,8 @@ class DeviceAdam:
             kl: The KL divergence, a scalar.
             desired_kl: What it should be.
         """
-        lower, higher = (self.learning_rate / 1.5).clamp(min=1e-5), (self.learning_rate * 1.5).clamp(max=1e-2)
+        lower = (self.learning_rate / self._factor).clamp(min=1e-5)
+        higher = (self.learning_rate * self._factor).clamp(max=1e-2)
         is_high, is_low = kl > desired_kl * 2.0, (kl > 0.0) & (kl < desired_kl / 2.0)
         self.set_learning_rate(torch.where(is_high, lower, torch.where(is_low, higher, self.learning_rate)))
 

@@ -248,6 +248,7 @@ class BPO(PPO):
             loss = loss + self.tv_coef * brrl.total_variation(ratio, target_ratio)
         return loss
 
+    @torch.no_grad()
     def act(self, obs: TensorDict) -> torch.Tensor:
         """Sample actions and store transition data.
 
@@ -265,10 +266,10 @@ class BPO(PPO):
                 self.transition.median_hidden_state = median_critic.get_hidden_state()
                 median_critic(obs)
             return super().act(obs)
-        actions = self.actor(obs, stochastic_output=True).detach()
+        actions = self.actor(obs, stochastic_output=True)
         self.transition.actions = actions
-        self.transition.actions_log_prob = self.actor.get_output_log_prob(actions).detach()
-        self.transition.distribution_params = tuple(p.detach() for p in self.actor.output_distribution_params)
+        self.transition.actions_log_prob = self.actor.get_output_log_prob(actions)
+        self.transition.distribution_params = self.actor.output_distribution_params
         self.transition.observations = obs
         # V does not change during collection: compute_returns evaluates it for all steps at once
         self.transition.values = torch.zeros_like(self._last_values)
@@ -299,6 +300,7 @@ class BPO(PPO):
             if not NORMALIZES_IN_UPDATE:
                 median_critic.update_normalization(obs)
 
+    @torch.no_grad()
     def compute_returns(self, obs: TensorDict) -> None:
         """Compute λ-returns and advantages of the rollout.
 
@@ -342,7 +344,8 @@ class BPO(PPO):
         train, refresh, make_batches = self._update_mini_batch, self._refresh_targets, st.mini_batch_generator
         if self.actor.is_recurrent or self.critic.is_recurrent:
             make_batches = st.recurrent_mini_batch_generator
-        if self.accelerate and st.rewards.is_cuda and self.actor is self._raw_actor:  # else torch.compile is at work
+        use_graphs = self.accelerate and st.rewards.is_cuda and self.actor is self._raw_actor  # not torch.compile's
+        if use_graphs:
             self._graphs = self._graphs or self._make_graphs()
             (train, refresh), make_batches = self._graphs, st.mini_batch_indices
         batches = make_batches(num_mini_batches, self.num_learning_epochs)
@@ -359,6 +362,10 @@ class BPO(PPO):
                     metrics = train(batch)  # type: ignore[arg-type]
                     names = list(metrics)
                     history.append(torch.stack(list(metrics.values())))
+        if use_graphs:
+            # rsl_rl logs the std of the actor's last distribution, which the replay of a graph does not renew
+            with torch.no_grad():
+                self._evaluate_actor(st.Batch(observations=self._last_obs))
 
         if NORMALIZES_IN_UPDATE:
             self._update_normalizers()
@@ -621,7 +628,6 @@ class BPO(PPO):
         ]
         self.storage.values.copy_(torch.cat(values).view_as(self.storage.values))
 
-    @torch.no_grad()
     def _evaluate_medians(self) -> None:
         """Evaluate the current μ on the whole rollout, if ρ* is to take it from there."""
         if self.storage.medians is not None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
@@ -62,12 +63,27 @@ class CudaGraph(Generic[Outputs]):
             torch.cuda.current_stream(self._device).wait_stream(self._stream)
             return self._outputs
         if self._graph is None:
-            self._graph = torch.cuda.CUDAGraph()
+            graph = torch.cuda.CUDAGraph()
             # thread_local: a simulator's threads may allocate memory meanwhile
-            with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"):
+            capture = torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local")
+            with _no_garbage_collection(), capture:
                 self._outputs = self._function(*self._inputs)
+            self._graph = graph
         self._graph.replay()
         return self._outputs
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Collect garbage now and not before the end: to destroy another graph is forbidden during a capture."""
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @contextlib.contextmanager
