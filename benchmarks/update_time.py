@@ -17,6 +17,7 @@ import contextlib
 import gc
 import io
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -315,7 +316,8 @@ def plot(measurements: list[Measurement], path: Path) -> None:
 
     sizes = list(dict.fromkeys(m.num_envs for m in measurements))
     names = list(dict.fromkeys(m.variant for m in measurements))
-    figure, axes = plt.subplots(figsize=(8.0, 0.35 * len(names) + 1.2), layout="constrained")
+    height = 0.35 * len(names) + 1.2 if len(sizes) == 1 else 3.6
+    figure, axes = plt.subplots(figsize=(8.0, height), layout="constrained")
     for i, name in enumerate(names):
         quartiles = [machine.quartiles(m.epoch_s) for m in measurements if m.variant == name]
         low, mid, high = (1e3 * torch.tensor(column) for column in zip(*quartiles, strict=True))
@@ -353,6 +355,8 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     path = args.output / f"update_time_{args.preset}.json"
     record = {"machine": machine.describe(device), "arguments": vars(args) | {"output": None}, "seed": 0}
+    # What the C library keeps of freed memory shows in the time of large updates on the CPU
+    record["malloc"] = {name: value for name, value in os.environ.items() if name.startswith("MALLOC_")}
     measurements = []
     ceilings = {}
     for n in args.num_envs or num_envs:
