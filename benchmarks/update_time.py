@@ -323,7 +323,7 @@ def plot(measurements: list[Measurement], path: Path) -> None:
         low, mid, high = (1e3 * torch.tensor(column) for column in zip(*quartiles, strict=True))
         errors = torch.stack([mid - low, high - mid])
         if len(sizes) == 1:
-            color = "#d95f02" if name == "PPO" else "#1b6ca8" if "accelerated" in name else "#9db8d2"
+            color = "#d95f02" if name.startswith("PPO") else "#1b6ca8" if "accelerated" in name else "#9db8d2"
             axes.barh(i, mid, xerr=errors, color=color)
         else:
             axes.errorbar(sizes, mid, errors, marker="o", label=name)
