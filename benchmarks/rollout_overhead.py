@@ -53,6 +53,8 @@ def plot(results: dict[int, dict[str, list[float]]], path: Path) -> None:
         low, mid, high = (1e3 * torch.tensor(column) for column in zip(*quartiles, strict=True))
         axes.errorbar(list(results), mid, torch.stack([mid - low, high - mid]), marker="o", label=name)
     axes.set(xscale="log", yscale="log", xlabel="environments", ylabel="ms per step (median, quartiles)")
+    axes.set_xticks(list(results), list(map(str, results)))
+    axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
     axes.legend(frameon=False, fontsize="small")
     figure.savefig(path, dpi=130)
 

@@ -333,6 +333,8 @@ def plot(measurements: list[Measurement], path: Path) -> None:
         axes.set(xlabel="ms per epoch (median, quartiles)", title=f"{sizes[0]} environments x {NUM_STEPS} steps")
     else:
         axes.set(xscale="log", yscale="log", xlabel="environments", ylabel="ms per epoch (median, quartiles)")
+        axes.set_xticks(sizes, list(map(str, sizes)))
+        axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
         axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.savefig(path, dpi=130)
 
