@@ -37,9 +37,9 @@ def measure(num_envs: int, rounds: int, device: str) -> dict[str, list[float]]:
     return {name: [total / NUM_STEPS for total in totals] for name, totals in seconds.items()}
 
 
-def operations(num_envs: int, device: str) -> float:
+def operations(num_envs: int) -> float:
     """Return the floating-point operations of the matrix products of a step: one pass of actor and critic."""
-    actor, critic = weights_per_layer(make_algorithm("PPO", num_envs, device))
+    actor, critic = weights_per_layer(make_algorithm("PPO", 1, "cpu"))
     return 2.0 * sum(actor + critic) * num_envs
 
 
@@ -76,7 +76,7 @@ def main() -> None:
     record = {"machine": machine.describe(device), "arguments": vars(args) | {"output": None}, "seed": 0}
     results = {num_envs: measure(num_envs, args.rounds, device) for num_envs in sizes}
     at_ceiling = {
-        num_envs: operations(num_envs, device) / machine.ceilings(device, num_envs * NUM_STEPS)["flop_per_s"]
+        num_envs: operations(num_envs) / machine.ceilings(device, num_envs * NUM_STEPS)["flop_per_s"]
         for num_envs in sizes
     }
     print(f"{'':34}{'envs':>6}{'per step':>12}{'quartiles':>18}{'/ PPO':>7}")

@@ -4,7 +4,7 @@
 """Time of an update of BPO against rsl_rl's PPO: same networks, batch and epochs, alternating in one process.
 
     ./isaaclab.sh -p benchmarks/update_time.py --preset cpu                   # or gpu
-    ./isaaclab.sh -p benchmarks/update_time.py --preset cpu_sweep --rounds 3  # or gpu_sweep: 256 to 16384 environments
+    ./isaaclab.sh -p benchmarks/update_time.py --preset cpu_sweep --rounds 2  # or gpu_sweep: 256 to 16384 environments
     ./isaaclab.sh -p benchmarks/update_time.py --preset cpu_compiled          # or gpu_compiled: with torch.compile
 
 Writes JSON and a plot to benchmarks/results. No simulator runs: observations and rewards are random, with G1's sizes.
@@ -231,7 +231,8 @@ def bytes_per_transition(alg: PPO, num_envs: int) -> float:
 def peak_memory(variant: str, num_envs: int, device: str) -> float:
     """Return the memory on the GPU that an algorithm needs at most, with nothing else of its kind there [MiB].
 
-    It is the memory that torch reserves: what a graph keeps for its replays is reserved, but not allocated.
+    It is what torch reserves in the second update, when graphs have been captured: what these keep is reserved, but not
+    allocated.
     """
     rollout = make_rollout(num_envs, device)
     gc.collect()

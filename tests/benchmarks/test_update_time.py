@@ -68,7 +68,7 @@ def test_operations_by_hand() -> None:
 def test_operations_of_collecting_by_hand() -> None:
     hidden = 512 * 256 + 256 * 128
     actor, critic = 310 * 512 + hidden + 128 * 37, 310 * 512 + hidden + 128
-    assert rollout_overhead.operations(4, "cpu") == 2 * (actor + critic) * 4
+    assert rollout_overhead.operations(4) == 2 * (actor + critic) * 4
 
 
 def test_growth_by_hand() -> None:

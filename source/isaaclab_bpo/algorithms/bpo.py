@@ -344,7 +344,8 @@ class BPO(PPO):
         train, refresh, make_batches = self._update_mini_batch, self._refresh_targets, st.mini_batch_generator
         if self.actor.is_recurrent or self.critic.is_recurrent:
             make_batches = st.recurrent_mini_batch_generator
-        use_graphs = self.accelerate and st.rewards.is_cuda and self.actor is self._raw_actor  # not torch.compile's
+        is_compiled = self.actor is not self._raw_actor  # then torch.compile is at work
+        use_graphs = self.accelerate and st.rewards.is_cuda and not is_compiled
         if use_graphs:
             self._graphs = self._graphs or self._make_graphs()
             (train, refresh), make_batches = self._graphs, st.mini_batch_indices
