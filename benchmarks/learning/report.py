@@ -29,7 +29,7 @@ from experiments import Experiment, gather, label, read_experiments
 from isaaclab_bpo.compare.report import format_interval, format_steps, plot_curves
 from isaaclab_bpo.compare.runs import Run, read_runs, write_runs
 from isaaclab_bpo.compare.statistics import Estimate, Group, group_runs, probability_of_improvement
-from isaaclab_bpo.gym.tasks import PREFIX
+from isaaclab_bpo.tasks.gym_tasks import PREFIX
 from machine import describe
 
 ROOT = Path(__file__).parents[2]

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import sys
 
-import video
-from cli import announce, fail, translate
-from configuration import UserError
+from isaaclab_bpo.cli import video
+from isaaclab_bpo.cli.command import announce, fail, translate
+from isaaclab_bpo.cli.configuration import UserError
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
             video.prepare(command)
         announce(command)
 
-        import workflow  # not before the check, since it imports all of Isaac Lab
+        from isaaclab_bpo.cli import workflow  # not before the check, since it imports all of Isaac Lab
 
         workflow.train(command)
     except UserError as error:

@@ -16,9 +16,10 @@ from isaaclab.utils import to_dict
 from isaaclab_rl.rsl_rl import RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg
 from isaaclab_tasks.core.velocity.config.g1.agents.rsl_rl_ppo_cfg import G1RoughPPORunnerCfg
 
-from isaaclab_bpo.agents import RslRlBpoAlgorithmCfg, RslRlBpoRunnerCfg, bpo_from_ppo, check_agent_cfg, mujoco
+from isaaclab_bpo.agents import RslRlBpoAlgorithmCfg, RslRlBpoRunnerCfg, bpo_from_ppo, mujoco
 from isaaclab_bpo.algorithms import BPO
-from isaaclab_bpo.algorithms.hyperparameters import RULES
+from isaaclab_bpo.algorithms.options import RULES
+from isaaclab_bpo.cli.agent_cfg import check_agent_cfg
 
 # Module, prefix, ε, epochs, entropy coefficient, online advantage, iterations: Ao et al., arXiv:2604.18578
 PAPER = [

@@ -74,9 +74,9 @@ def test_every_command_is_one_that_train_accepts(ray_tune: ModuleType, tmp_path:
     commands.append(ray_tune.command_line(search, corners))
     code = f"""
 import json, sys
-sys.path.insert(0, {str(ROOT / "scripts" / "rsl_rl")!r})
-from cli import translate
-from configuration import UserError
+
+from isaaclab_bpo.cli.command import translate
+from isaaclab_bpo.cli.configuration import UserError
 for argv in {[command[3:] for command in commands]!r}:
     try:
         answer = translate("train", [*argv, "--logger", "tensorboard"]).args.task

@@ -15,8 +15,8 @@ import pytest
 import torch
 from rsl_rl.runners import OnPolicyRunner
 
-from isaaclab_bpo.algorithms.checkpoint import random_states, restore_random_states
 from isaaclab_bpo.runners import DurableRunner, prune, read, write
+from isaaclab_bpo.runners.checkpoint import random_states, restore_random_states
 from point_mass import PointMass, mirror, runner_cfg
 
 RND = {

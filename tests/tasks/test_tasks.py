@@ -17,7 +17,8 @@ from gymnasium.envs.registration import _find_spec
 from isaaclab.utils import to_dict
 from isaaclab_tasks.utils import resolve_task_config
 
-from isaaclab_bpo.agents import RslRlBpoRunnerCfg, check_agent_cfg
+from isaaclab_bpo.agents import RslRlBpoRunnerCfg
+from isaaclab_bpo.cli.agent_cfg import check_agent_cfg
 from isaaclab_bpo.tasks import AGENT_KEY, canonical_id
 from isaaclab_bpo.tasks.registry import register
 

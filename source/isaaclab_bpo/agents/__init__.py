@@ -3,7 +3,6 @@
 
 """Agent configurations: BPO's fields, the paper's robots, and any PPO configuration turned into BPO's."""
 
-from .checks import check_agent_cfg
 from .rsl_rl_bpo_cfg import RslRlBpoAlgorithmCfg, RslRlBpoRunnerCfg, bpo_from_ppo
 
-__all__ = ["RslRlBpoAlgorithmCfg", "RslRlBpoRunnerCfg", "bpo_from_ppo", "check_agent_cfg"]
+__all__ = ["RslRlBpoAlgorithmCfg", "RslRlBpoRunnerCfg", "bpo_from_ppo"]

@@ -24,8 +24,6 @@ from isaaclab_bpo import brrl
 from isaaclab_bpo.storage import BpoRolloutStorage, standardize
 
 from .acceleration import NORMALIZES_IN_UPDATE, DeviceAdam, can_accelerate
-from .checkpoint import check_checkpoint, fit_optimizer_state, is_like, restore_training_state, training_state
-from .configuration import check_configuration
 from .cuda_graph import CudaGraph, buffers_in_place
 from .health import (
     INVALID,
@@ -36,7 +34,8 @@ from .health import (
     observation_terms,
     unsound_sources,
 )
-from .hyperparameters import hyperparameter_problems, ratio_bounds
+from .median import fit_optimizer_state, is_like
+from .options import CheckedConfiguration, ConfigurationError, check_options, option_errors, ratio_bounds
 
 MAX_LOG_RATIO = 20.0
 """Bound of |log ρ|, far outside any ratio bounds, so that neither ρ nor its logarithm becomes infinite."""
@@ -142,7 +141,7 @@ class BPO(PPO):
             "learning_rate": learning_rate,
             "use_clipped_value_loss": use_clipped_value_loss,
         }
-        problems = hyperparameter_problems(
+        problems = option_errors(
             {
                 "ratio_lower": ratio_lower,
                 "ratio_upper": ratio_upper,
@@ -164,7 +163,7 @@ class BPO(PPO):
             }
         )
         if problems:
-            raise ValueError(" ".join(problems))
+            raise ConfigurationError(" ".join(problems))
         if (median == "critic") != (median_critic is not None):
             raise ValueError(f"median={median!r} {'needs' if median == 'critic' else 'takes no'} median_critic.")
 
@@ -714,7 +713,7 @@ class BPO(PPO):
 
     def save(self) -> dict:
         """Return a dict of all models, and of the state of the process, for saving."""
-        saved_dict = {**super().save(), **training_state(self)}
+        saved_dict = super().save()
         if self._device_adam is not None:
             saved_dict["optimizer_state_dict"] = self._device_adam.plain_state()
         if self._raw_median_critic is not None:
@@ -737,7 +736,6 @@ class BPO(PPO):
         Raises:
             CheckpointError: If the checkpoint does not fit; nothing of it is loaded then.
         """
-        check_checkpoint(self, loaded_dict, load_cfg, strict)
         if load_cfg is None or load_cfg.get("optimizer"):
             optimizer_state = fit_optimizer_state(self.optimizer, loaded_dict["optimizer_state_dict"])
             loaded_dict = {**loaded_dict, "optimizer_state_dict": optimizer_state}
@@ -746,8 +744,6 @@ class BPO(PPO):
             self._device_adam.set_learning_rate(self.learning_rate)
             self._device_adam.prepare()
             self._graphs = None  # they hold the addresses of the former state
-        if load_cfg is None or load_cfg.get("rnd"):
-            restore_training_state(self, loaded_dict)
 
         if self._raw_median_critic is not None and (load_cfg is None or load_cfg.get("critic")):
             state = loaded_dict.get("median_critic_state_dict")
@@ -801,7 +797,8 @@ class BPO(PPO):
         Raises:
             ConfigurationError: If anything in the configuration is invalid; names all problems.
         """
-        check_configuration(cfg, observations=list(map(str, obs.keys())))
+        if not isinstance(cfg, CheckedConfiguration):
+            check_options(cfg["algorithm"])
         alg_cfg, actor_cfg, critic_cfg = (copy.deepcopy(cfg[name]) for name in ("algorithm", "actor", "critic"))
         alg_class = resolve_callable(alg_cfg.pop("class_name"))
 

@@ -3,8 +3,18 @@
 
 """A runner that survives kills, preemption, full disks and hostile checkpoints."""
 
+from .checkpoint import CheckpointError, check_content
 from .checkpoint_file import prune, read, write
 from .durable_runner import DurableRunner
 from .preemption import PREEMPTED, Preemption
 
-__all__ = ["PREEMPTED", "DurableRunner", "Preemption", "prune", "read", "write"]
+__all__ = [
+    "PREEMPTED",
+    "CheckpointError",
+    "DurableRunner",
+    "Preemption",
+    "check_content",
+    "prune",
+    "read",
+    "write",
+]

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from isaaclab_bpo.algorithms.checkpoint import CheckpointError
+from .checkpoint import CheckpointError
 
 
 def write(checkpoint: dict[str, Any], path: Path) -> None:

@@ -16,7 +16,9 @@ import torch
 from rsl_rl.env import VecEnv
 from rsl_rl.runners import OnPolicyRunner
 
-from isaaclab_bpo.algorithms.checkpoint import (
+from isaaclab_bpo.checks import CheckedConfiguration, check_configuration
+
+from .checkpoint import (
     CheckpointError,
     check_checkpoint,
     fit_optimizer_state,
@@ -24,8 +26,6 @@ from isaaclab_bpo.algorithms.checkpoint import (
     restore_training_state,
     training_state,
 )
-from isaaclab_bpo.algorithms.configuration import check_configuration
-
 from .checkpoint_file import prune, read, write
 from .preemption import PREEMPTED, Preemption
 
@@ -52,6 +52,8 @@ class DurableRunner(OnPolicyRunner):
             device: Device of networks and storage.
         """
         self._plain_cfg = _plain(train_cfg)  # before rsl_rl puts objects into it, and 5.4 takes names out of it
+        if not isinstance(train_cfg, CheckedConfiguration):
+            check_configuration(train_cfg, observations=list(map(str, env.get_observations().keys())))
         super().__init__(env, train_cfg, log_dir, device)
         self._preemption = Preemption()
         # How many iterations the run was asked for, and before which one it ends

@@ -14,7 +14,7 @@ import isaaclab_tasks  # noqa: F401  (registers Isaac Lab's tasks)
 from gymnasium.envs.registration import EnvSpec
 from isaaclab_tasks.utils import load_cfg_from_registry
 
-from isaaclab_bpo.gym.tasks import register_mujoco_tasks
+from isaaclab_bpo.tasks.gym_tasks import register_mujoco_tasks
 
 AGENT_KEY = "rsl_rl_bpo_cfg_entry_point"
 """Keyword of a task's registration that names its BPO agent; the value for Isaac Lab's ``--agent``."""

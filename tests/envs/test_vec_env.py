@@ -17,7 +17,7 @@ from gymnasium.vector import AutoresetMode
 from rsl_rl.runners import OnPolicyRunner
 from tensordict import TensorDict
 
-from isaaclab_bpo.gym import GymVecEnv, make_gym_vec_env
+from isaaclab_bpo.envs import GymVecEnv, make_gym_vec_env
 
 PPO, BPO = "PPO", "isaaclab_bpo.algorithms:BPO"
 

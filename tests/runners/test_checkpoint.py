@@ -24,8 +24,7 @@ import torch
 
 from faults.conftest import RecordFault
 from faults.training import small_cfg
-from isaaclab_bpo.algorithms import CheckpointError
-from isaaclab_bpo.runners import DurableRunner
+from isaaclab_bpo.runners import CheckpointError, DurableRunner
 from point_mass import PointMass
 
 Content = dict[str, Any]

@@ -9,8 +9,8 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli import Command
-from configuration import UserError
+from .command import Command
+from .configuration import UserError
 
 if TYPE_CHECKING:
     import torch

@@ -17,18 +17,18 @@ import pytest
 import torch
 import yaml
 
-from e2e.process import PLAY, ROOT, TRAIN, environment, run
+from e2e.process import PLAY, TRAIN, environment, run
 
 G1, GO1 = "Isaac-Velocity-Rough-G1-v0", "Isaac-Velocity-Rough-Unitree-Go1-v0"
 BPO, PPO = "rsl_rl_bpo_cfg_entry_point", "rsl_rl_cfg_entry_point"
 without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="tests the defaults of a machine without CUDA")
 
 # Imports Isaac Lab once and translates one command line after the other, as a script does with its only one.
-WORKER = f"""
+WORKER = """
 import json, os, sys
-sys.path.insert(0, {str(ROOT / "scripts" / "rsl_rl")!r})
-from cli import translate
-from configuration import UserError
+
+from isaaclab_bpo.cli.command import translate
+from isaaclab_bpo.cli.configuration import UserError
 sys.path.append(sys.argv[1])  # the last place, so that its entry point is found after ours
 for line in sys.stdin:
     folder, action, argv = json.loads(line)
@@ -367,10 +367,9 @@ def test_policy_meets_the_joint_order_that_it_learned(
 
 def check_video(folder: Path, since: float) -> str:
     """Return the mistake that play.py finds in the videos of ``folder``."""
-    code = "import pathlib, video; video.check(pathlib.Path(), float(sys.argv[1]))"
-    path = f"import sys; sys.path.insert(0, {str(ROOT / 'scripts' / 'rsl_rl')!r})"
-    done = run(sys.executable, "-c", f"{path}; {code}", str(since), cwd=folder)
-    assert "configuration.UserError: " in done.stderr
+    code = "import pathlib, sys; from isaaclab_bpo.cli import video; video.check(pathlib.Path(), float(sys.argv[1]))"
+    done = run(sys.executable, "-c", code, str(since), cwd=folder)
+    assert "UserError: " in done.stderr
     return done.stderr
 
 

@@ -3,6 +3,6 @@
 
 """Environments of Gymnasium for rsl_rl; needs neither Isaac Lab nor a simulator of its."""
 
-from .vec_env import GymVecEnv, make_gym_vec_env
+from .gym_vec_env import GymVecEnv, make_gym_vec_env
 
 __all__ = ["GymVecEnv", "make_gym_vec_env"]

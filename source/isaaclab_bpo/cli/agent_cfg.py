@@ -16,9 +16,9 @@ from typing import Any
 
 from isaaclab_rl.rsl_rl import RslRlBaseRunnerCfg, handle_deprecated_rsl_rl_cfg
 
-from isaaclab_bpo.algorithms import configuration_problems
-from isaaclab_bpo.algorithms.configuration import RUNNER_RULES
-from isaaclab_bpo.algorithms.rules import one_of, problems_of
+from isaaclab_bpo.algorithms.options import errors_of, one_of
+from isaaclab_bpo.checks import configuration_errors
+from isaaclab_bpo.checks.configuration import RUNNER_RULES
 
 _MAY_BE_MISSING = ("obs_groups", "empirical_normalization", "policy", "stochastic", "init_noise_std")
 """Fields that need no value: rsl_rl derives the first, and the others are those of its older versions."""
@@ -42,10 +42,10 @@ def check_agent_cfg(
         agent_cfg = handle_deprecated_rsl_rl_cfg(agent_cfg, version("rsl-rl-lib"))
     values, problems = _values("agent", agent_cfg)
     runners = one_of("OnPolicyRunner", "DistillationRunner")
-    problems += problems_of(values, {"class_name": runners}, "agent.")
+    problems += errors_of(values, {"class_name": runners}, "agent.")
     if values.get("class_name") == "DistillationRunner":  # rsl_rl checks students and teachers itself
-        return problems + problems_of(values, RUNNER_RULES, "agent.")
-    return problems + [f"agent.{problem}" for problem in configuration_problems(values, num_envs, observations)]
+        return problems + errors_of(values, RUNNER_RULES, "agent.")
+    return problems + [f"agent.{problem}" for problem in configuration_errors(values, num_envs, observations)]
 
 
 def _values(path: str, cfg: Any) -> tuple[dict[str, Any], list[str]]:

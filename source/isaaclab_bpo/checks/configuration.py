@@ -13,24 +13,19 @@ from rsl_rl.algorithms import PPO
 from rsl_rl.models import MLPModel
 from rsl_rl.modules import Distribution
 
-from .hyperparameters import hyperparameter_problems
-from .rules import (
+from isaaclab_bpo.algorithms.options import (
     BOOLEAN,
-    DEVICE,
-    FUNCTION,
-    NAME,
-    TEXT,
+    ConfigurationError,
     Rule,
-    class_named,
+    errors_of,
     integer,
-    interval,
-    list_of,
     number,
     one_of,
-    one_or_list_of,
+    option_errors,
     optional,
-    problems_of,
 )
+
+from .rules import DEVICE, FUNCTION, NAME, TEXT, class_named, interval, list_of, one_or_list_of
 
 _is_activation, _activations = one_of(
     *("elu", "selu", "relu", "crelu", "lrelu", "tanh", "sigmoid", "softplus", "gelu", "swish", "mish", "identity")
@@ -123,10 +118,10 @@ SYMMETRY_RULES: dict[str, Rule] = {
 """The rules of symmetry augmentation."""
 
 
-def configuration_problems(
+def configuration_errors(
     cfg: Mapping[str, Any], num_envs: int | None = None, observations: Iterable[str] | None = None
 ) -> list[str]:
-    """Return what is wrong with the configuration of rsl_rl's on-policy runner, all problems at once.
+    """Return what is wrong with the configuration of rsl_rl's on-policy runner, all errors at once.
 
     Args:
         cfg: The configuration, with the keys "actor", "critic" and "algorithm".
@@ -136,26 +131,22 @@ def configuration_problems(
     Returns:
         A sentence for each problem that names the field, the value and the valid choices; empty if all is well.
     """
-    problems = problems_of(cfg, RUNNER_RULES) + _logger_problems(cfg) + _observation_problems(cfg, observations)
+    errors = errors_of(cfg, RUNNER_RULES) + _logger_errors(cfg) + _observation_errors(cfg, observations)
     for name in ("actor", "critic"):
-        problems += _model_problems(name, cfg.get(name))
+        errors += _model_errors(name, cfg.get(name))
     algorithm = cfg.get("algorithm")
     if not isinstance(algorithm, Mapping):
-        return [*problems, _not_fields("algorithm", algorithm)]
-    problems += problems_of(algorithm, {"class_name": class_named(PPO, "PPO")}, "algorithm.")
-    problems += [f"algorithm.{problem}" for problem in hyperparameter_problems(algorithm)]
-    problems += _rnd_problems(algorithm.get("rnd_cfg")) + _symmetry_problems(algorithm.get("symmetry_cfg"))
-    return problems + _joint_problems(cfg, algorithm, num_envs)
-
-
-class ConfigurationError(ValueError):
-    """A configuration is invalid; the message names all problems."""
+        return [*errors, _not_fields("algorithm", algorithm)]
+    errors += errors_of(algorithm, {"class_name": class_named(PPO, "PPO")}, "algorithm.")
+    errors += [f"algorithm.{problem}" for problem in option_errors(algorithm)]
+    errors += _rnd_errors(algorithm.get("rnd_cfg")) + _symmetry_errors(algorithm.get("symmetry_cfg"))
+    return errors + _joint_errors(cfg, algorithm, num_envs)
 
 
 def check_configuration(
     cfg: Mapping[str, Any], num_envs: int | None = None, observations: Iterable[str] | None = None
 ) -> None:
-    """Refuse a configuration with any of :func:`configuration_problems`.
+    """Refuse a configuration with any of :func:`configuration_errors`.
 
     Args:
         cfg: Configuration of rsl_rl's on-policy runner.
@@ -165,9 +156,9 @@ def check_configuration(
     Raises:
         ConfigurationError: If anything is wrong with it.
     """
-    problems = configuration_problems(cfg, num_envs, observations)
-    if problems:
-        raise ConfigurationError(" ".join(problems))
+    errors = configuration_errors(cfg, num_envs, observations)
+    if errors:
+        raise ConfigurationError(" ".join(errors))
 
 
 def is_recurrent(cfg: Mapping[str, Any]) -> bool:
@@ -180,15 +171,15 @@ def _not_fields(path: str, value: Any) -> str:
     return f"{path}={value!r} is not valid: it must hold the fields of a configuration."
 
 
-def _section_problems(path: str, value: Any, rules: Mapping[str, Rule], required: tuple[str, ...] = ()) -> list[str]:
+def _section_errors(path: str, value: Any, rules: Mapping[str, Rule], required: tuple[str, ...] = ()) -> list[str]:
     """Judge the fields of a part of the configuration."""
     if not isinstance(value, Mapping):
         return [_not_fields(path, value)]
     missing = [f"{path}.{name} is not set: it must be {rules[name][1]}." for name in required if name not in value]
-    return missing + problems_of(value, rules, f"{path}.")
+    return missing + errors_of(value, rules, f"{path}.")
 
 
-def _logger_problems(cfg: Mapping[str, Any]) -> list[str]:
+def _logger_errors(cfg: Mapping[str, Any]) -> list[str]:
     logger = cfg.get("logger", "tensorboard")
     known = ("tensorboard", "wandb", "neptune")
     if logger in known or (isinstance(logger, Mapping) and isinstance(logger.get("class_name"), str)):
@@ -196,14 +187,14 @@ def _logger_problems(cfg: Mapping[str, Any]) -> list[str]:
     return [f"logger={logger!r} is not valid: it must be one of {', '.join(known)}."]
 
 
-def _observation_problems(cfg: Mapping[str, Any], observations: Iterable[str] | None) -> list[str]:
+def _observation_errors(cfg: Mapping[str, Any], observations: Iterable[str] | None) -> list[str]:
     """Judge which observation groups each network sees."""
     groups = cfg.get("obs_groups", {})
     if not isinstance(groups, Mapping):
         return [f"obs_groups={groups!r} is not valid: it must map actor and critic to lists of observation groups."]
-    problems = problems_of(groups, {name: list_of(NAME, "observation groups") for name in groups}, "obs_groups.")
-    if problems or observations is None:
-        return problems
+    errors = errors_of(groups, {name: list_of(NAME, "observation groups") for name in groups}, "obs_groups.")
+    if errors or observations is None:
+        return errors
     available = list(observations)
     return [
         f"obs_groups.{name}={list(chosen)!r} names {group!r}, which the environment does not have: "
@@ -214,15 +205,15 @@ def _observation_problems(cfg: Mapping[str, Any], observations: Iterable[str] | 
     ]
 
 
-def _model_problems(name: str, model: Any) -> list[str]:
-    problems = _section_problems(name, model, MODEL_RULES)
+def _model_errors(name: str, model: Any) -> list[str]:
+    errors = _section_errors(name, model, MODEL_RULES)
     if not isinstance(model, Mapping):
-        return problems
+        return errors
     distribution = model.get("distribution_cfg")
     if distribution is not None:
-        problems += _section_problems(f"{name}.distribution_cfg", distribution, DISTRIBUTION_RULES, ("class_name",))
+        errors += _section_errors(f"{name}.distribution_cfg", distribution, DISTRIBUTION_RULES, ("class_name",))
     elif name == "actor":
-        problems.append("actor.distribution_cfg=None is not valid: the actor needs a distribution to explore with.")
+        errors.append("actor.distribution_cfg=None is not valid: the actor needs a distribution to explore with.")
     cnn = model.get("cnn_cfg")
     if cnn is not None:
         per_group = isinstance(cnn, Mapping) and cnn and all(isinstance(value, Mapping) for value in cnn.values())
@@ -230,59 +221,59 @@ def _model_problems(name: str, model: Any) -> list[str]:
             {f"{name}.cnn_cfg.{group}": part for group, part in cnn.items()} if per_group else {f"{name}.cnn_cfg": cnn}
         )
         for path, part in parts.items():
-            problems += _section_problems(path, part, CNN_RULES, ("output_channels", "kernel_size"))
-    return problems
+            errors += _section_errors(path, part, CNN_RULES, ("output_channels", "kernel_size"))
+    return errors
 
 
-def _rnd_problems(rnd: Any) -> list[str]:
+def _rnd_errors(rnd: Any) -> list[str]:
     if rnd is None:
         return []
     path = "algorithm.rnd_cfg"
-    problems = _section_problems(path, rnd, RND_RULES)
+    errors = _section_errors(path, rnd, RND_RULES)
     schedule = rnd.get("weight_schedule") if isinstance(rnd, Mapping) else None
     if schedule is None:
-        return problems
+        return errors
     path += ".weight_schedule"
     mode = schedule.get("mode") if isinstance(schedule, Mapping) else None
     needed = {"linear": ("initial_step", "final_step", "final_value"), "step": ("final_step", "final_value")}
-    found = _section_problems(path, schedule, WEIGHT_SCHEDULE_RULES, ("mode", *needed.get(str(mode), ())))
+    found = _section_errors(path, schedule, WEIGHT_SCHEDULE_RULES, ("mode", *needed.get(str(mode), ())))
     if not found and mode == "linear" and schedule["initial_step"] >= schedule["final_step"]:
         found = [
             f"{path}.initial_step={schedule['initial_step']} is not valid: it must be less than "
             f"final_step={schedule['final_step']}."
         ]
-    return problems + found
+    return errors + found
 
 
-def _symmetry_problems(symmetry: Any) -> list[str]:
+def _symmetry_errors(symmetry: Any) -> list[str]:
     if symmetry is None:
         return []
-    return _section_problems("algorithm.symmetry_cfg", symmetry, SYMMETRY_RULES, ("data_augmentation_func",))
+    return _section_errors("algorithm.symmetry_cfg", symmetry, SYMMETRY_RULES, ("data_augmentation_func",))
 
 
-def _joint_problems(cfg: Mapping[str, Any], algorithm: Mapping[str, Any], num_envs: int | None) -> list[str]:
+def _joint_errors(cfg: Mapping[str, Any], algorithm: Mapping[str, Any], num_envs: int | None) -> list[str]:
     """Judge fields that are valid each by itself but must fit together."""
-    problems = []
+    errors = []
     recurrent = is_recurrent(cfg)
     if recurrent and algorithm.get("symmetry_cfg") is not None:
-        problems.append("algorithm.symmetry_cfg needs networks without memory: rsl_rl has no symmetry for RNNModel.")
+        errors.append("algorithm.symmetry_cfg needs networks without memory: rsl_rl has no symmetry for RNNModel.")
     classes = [cfg[name].get("class_name") for name in ("actor", "critic") if isinstance(cfg.get(name), Mapping)]
     if algorithm.get("share_cnn_encoders") is True and not all(str(name).endswith("CNNModel") for name in classes):
-        problems.append("algorithm.share_cnn_encoders=True needs CNNModel for actor and critic.")
+        errors.append("algorithm.share_cnn_encoders=True needs CNNModel for actor and critic.")
     batches, steps = algorithm.get("num_mini_batches"), cfg.get("num_steps_per_env")
     is_count = integer(1)[0]
     if num_envs is None or batches is None or steps is None or not is_count(batches) or not is_count(steps):
-        return problems
+        return errors
     # rsl_rl deals out whole trajectories to recurrent networks, and single samples to all others
     samples, unit = (num_envs, "environments") if recurrent else (num_envs * steps, "samples of a rollout")
     if batches > samples:
-        problems.append(
+        errors.append(
             f"algorithm.num_mini_batches={batches} is not valid: it must be at most {samples}, the number of {unit} "
             f"with {num_envs} environments{'' if recurrent else f' and num_steps_per_env={steps}'}."
         )
     elif num_envs * steps // batches < 2:
-        problems.append(
+        errors.append(
             f"algorithm.num_mini_batches={batches} is not valid: it leaves 1 sample in a mini-batch, and advantages "
             "need at least 2 to be normalized."
         )
-    return problems
+    return errors

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from checkpoint import check_widths, choose_engine, find_checkpoint
-from configuration import Action, UserError, check_configuration, load_quietly, override, similar
-from logger import prepare_logger
+from .checkpoint import check_widths, choose_engine, find_checkpoint
+from .configuration import Action, UserError, check_configuration, load_quietly, override, similar
+from .logger import prepare_logger
 
 AGENTS = {"bpo": "rsl_rl_bpo_cfg_entry_point", "ppo": "rsl_rl_cfg_entry_point"}
 """The key of the agent configuration in a task's registration, for each ``--algo``."""

@@ -83,7 +83,7 @@ def check_configuration(action: Action, args: argparse.Namespace, overrides: lis
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from isaaclab_bpo.agents import check_agent_cfg
+    from isaaclab_bpo.cli.agent_cfg import check_agent_cfg
     from isaaclab_bpo.robots import missing_asset, uses_standins
 
     play_mode = action == "play" and not args.train_env_cfg

@@ -14,7 +14,7 @@ from rsl_rl.runners import OnPolicyRunner
 from tensordict import TensorDict
 
 from isaaclab_bpo.agents import RslRlBpoRunnerCfg
-from isaaclab_bpo.gym import GymVecEnv, make_gym_vec_env
+from isaaclab_bpo.envs import GymVecEnv, make_gym_vec_env
 
 TASK = "InvertedPendulum-v5"
 MAX_RETURN = 1000.0  # one for each step in which the pole stands, of at most 1000

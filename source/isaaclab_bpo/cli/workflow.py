@@ -42,12 +42,14 @@ from isaaclab_tasks.utils import resolve_task_config
 from rsl_rl.env import VecEnv
 from rsl_rl.runners import OnPolicyRunner
 
-from cli import Command, fail, parse
-from configuration import Action, UserError
-from isaaclab_bpo.algorithms import CheckpointError, ConfigurationError, RankLostError
-from isaaclab_bpo.gym import make_gym_vec_env
-from isaaclab_bpo.gym.tasks import GymEnvCfg
-from isaaclab_bpo.runners import DurableRunner, Preemption
+from isaaclab_bpo.algorithms import RankLostError
+from isaaclab_bpo.checks import ConfigurationError
+from isaaclab_bpo.envs import make_gym_vec_env
+from isaaclab_bpo.runners import CheckpointError, DurableRunner, Preemption
+from isaaclab_bpo.tasks.gym_tasks import GymEnvCfg
+
+from .command import Command, fail, parse
+from .configuration import Action, UserError
 
 
 def train(command: Command) -> None:

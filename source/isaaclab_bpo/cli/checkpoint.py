@@ -16,10 +16,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from configuration import Action, UserError, load_quietly, override, resolve, selectors
+from .configuration import Action, UserError, load_quietly, override, resolve, selectors
 
 if TYPE_CHECKING:
-    from cli import Command
+    from .command import Command
 
 JOINT_ORDER = {"isaaclab_physx": "physx", "isaaclab_ov": "physx", "isaaclab_newton": "mjwarp"}
 """The order of a robot's joints in the engines of each Isaac Lab package, by its name in ``joint_ordering``."""
@@ -27,7 +27,7 @@ JOINT_ORDER = {"isaaclab_physx": "physx", "isaaclab_ov": "physx", "isaaclab_newt
 
 def find_checkpoint(action: Action, args: argparse.Namespace, overrides: list[str]) -> Path | None:
     """Return the local checkpoint that ``--checkpoint`` names, or None if there is none to look at."""
-    from isaaclab_bpo.algorithms import CheckpointError
+    from isaaclab_bpo.runners import CheckpointError
 
     name = args.checkpoint or ("latest" if action == "play" else None)
     if name is None or name == "pretrained" or "://" in name or name.startswith("wandb:"):
@@ -51,7 +51,7 @@ def find_checkpoint(action: Action, args: argparse.Namespace, overrides: list[st
 
 def _newest(selector: str, args: argparse.Namespace, overrides: list[str]) -> Path:
     """Return the newest readable checkpoint of the runs of the task, under any of its ids; warn of those skipped."""
-    from isaaclab_bpo.algorithms import CheckpointError
+    from isaaclab_bpo.runners import CheckpointError
     from isaaclab_bpo.tasks import canonical_id
 
     experiment = args.experiment_name or override(overrides, "agent.experiment_name")
@@ -87,8 +87,8 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 def _read(path: Path) -> dict[str, Any]:
     """Return the content of a checkpoint of BPO or PPO; a CheckpointError says why it is none."""
-    from isaaclab_bpo.algorithms.checkpoint import CheckpointError, check_content
     from isaaclab_bpo.runners import read
+    from isaaclab_bpo.runners.checkpoint import CheckpointError, check_content
 
     checkpoint = read(path, "cpu")
     try:

@@ -17,9 +17,10 @@ from isaaclab_rl.rsl_rl import RslRlCNNModelCfg, RslRlRndCfg, RslRlRNNModelCfg, 
 from rsl_rl.runners import OnPolicyRunner
 
 from faults.conftest import RecordFault
-from isaaclab_bpo.agents import check_agent_cfg
 from isaaclab_bpo.agents.g1 import G1RoughBpoRunnerCfg
-from isaaclab_bpo.algorithms import BPO, ConfigurationError
+from isaaclab_bpo.algorithms import BPO
+from isaaclab_bpo.checks import ConfigurationError
+from isaaclab_bpo.cli.agent_cfg import check_agent_cfg
 from point_mass import PointMass, mirror, runner_cfg
 
 COUNT = [0, -1, 1.5, "3", None, True, math.nan, [1]]
