@@ -16,7 +16,7 @@ import torch
 from isaaclab_rl.rsl_rl import RslRlCNNModelCfg, RslRlRndCfg, RslRlRNNModelCfg, RslRlSymmetryCfg
 from rsl_rl.runners import OnPolicyRunner
 
-from faults.conftest import RecordFault
+from conftest import RecordFault
 from isaaclab_bpo.agents.g1 import G1RoughBpoRunnerCfg
 from isaaclab_bpo.algorithms import BPO
 from isaaclab_bpo.checks import ConfigurationError

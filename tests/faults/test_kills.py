@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from faults.conftest import RecordFault
+from conftest import RecordFault
 from faults.training import (
     TIMEOUT,
     FullDiskPointMass,

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 import torch
 
-from faults.conftest import RecordFault
+from conftest import RecordFault
 from faults.training import small_cfg
 from isaaclab_bpo.runners import CheckpointError, DurableRunner
 from point_mass import PointMass
