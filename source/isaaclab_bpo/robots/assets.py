@@ -1,14 +1,17 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Chooses between NVIDIA's asset server and the stand-in assets, before Isaac Lab looks at the choice.
+"""Chooses between NVIDIA's asset server and the stand-in assets.
 
-Isaac Lab reads ``ISAACSIM_ASSET_ROOT`` while ``isaaclab.utils.assets`` is imported, so nothing here imports Isaac Lab.
+Isaac Lab reads ``ISAACSIM_ASSET_ROOT`` when ``isaaclab.utils.assets`` is imported, so no module of it is imported here
+before the choice is made.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
 import hashlib
 import importlib.util
 import json
@@ -40,15 +43,16 @@ _PROBE_FILE = "Isaac/Props/UIElements/arrow_x.usd"  # a few kB that every veloci
 _CHINA_ASSET_ROOT = "https://simready-cn.s3.oss-cn-shanghai.aliyuncs.com/Assets/Isaac/6.2"  # as in isaaclab 3.0.0
 
 
-def select_assets(mode: str | None = None) -> None:
+def select_assets(mode: str | None = None, env_cfg: Any = None) -> None:
     """Let Isaac Lab load the stand-in assets if NVIDIA's are out of reach.
 
     An ``ISAACSIM_ASSET_ROOT`` that is set already, by the user or by an earlier call, is left alone.
 
     Args:
-        mode: ``"auto"`` probes the asset server that Isaac Lab is configured for and takes the stand-ins if it does
-            not answer, ``"nvidia"`` never takes them, ``"standin"`` always. ``None`` reads the environment variable
-            ``ISAACLAB_BPO_ASSETS``, default ``"auto"``.
+        mode: ``"auto"`` takes the stand-ins if the asset server does not answer, ``"nvidia"`` never, ``"standin"``
+            always. ``None`` reads the environment variable ``ISAACLAB_BPO_ASSETS``, default ``"auto"``.
+        env_cfg: Configuration of the environment that is about to be made, needed where Isaac Lab is imported
+            already: its paths are changed to those of the stand-ins.
 
     Raises:
         ValueError: If the mode is none of these.
@@ -58,25 +62,54 @@ def select_assets(mode: str | None = None) -> None:
         mode = os.environ.get("ISAACLAB_BPO_ASSETS") or "auto"
     if mode not in ASSET_MODES:
         raise ValueError(f"--assets (ISAACLAB_BPO_ASSETS) is {mode!r}; choose one of {', '.join(ASSET_MODES)}.")
-    if os.environ.get("ISAACSIM_ASSET_ROOT") or mode == "nvidia":
-        return
-    if mode == "auto" and is_reachable(configured_asset_root()):
-        return
-    root = build_asset_root()
-    reason = "as asked" if mode == "standin" else f"{configured_asset_root() or 'the asset server'} is out of reach"
-    if "isaaclab.utils.assets" in sys.modules:
+    if not os.environ.get("ISAACSIM_ASSET_ROOT") and (
+        mode == "standin" or (mode == "auto" and not is_reachable(configured_asset_root()))
+    ):
+        root = build_asset_root()
+        reason = "as asked" if mode == "standin" else f"{configured_asset_root() or 'the asset server'} is out of reach"
+        if env_cfg is None and "isaaclab.utils.assets" in sys.modules:
+            print(
+                f"[isaaclab_bpo] No stand-in robots although {reason}: Isaac Lab has chosen its assets already."
+                f" Call select_assets() before any isaaclab module is imported, or set ISAACSIM_ASSET_ROOT={root}.",
+                flush=True,
+            )
+            return
+        os.environ["ISAACSIM_ASSET_ROOT"] = str(root)
         print(
-            f"[isaaclab_bpo] No stand-in robots although {reason}: Isaac Lab has chosen its assets already."
-            f" Import isaaclab_bpo.tasks before any isaaclab module, or set ISAACSIM_ASSET_ROOT={root}.",
+            f"[isaaclab_bpo] Stand-in robots ({reason}): results are not comparable with NVIDIA's assets."
+            " Force either with --assets nvidia|standin or ISAACLAB_BPO_ASSETS.",
             flush=True,
         )
+    if env_cfg is not None and uses_standins():
+        _redirect_to_standins(env_cfg)
+
+
+def _redirect_to_standins(env_cfg: Any) -> None:
+    """Change the paths that Isaac Lab made from the asset root when it was imported."""
+    import isaaclab.markers.config
+    import isaaclab.sim
+    from isaaclab.utils.assets import ISAAC_NUCLEUS_DIR
+
+    isaac = str(_asset_root_path() / "Isaac")
+    if isaac == ISAAC_NUCLEUS_DIR:  # the choice was made in time
         return
-    os.environ["ISAACSIM_ASSET_ROOT"] = str(root)
-    print(
-        f"[isaaclab_bpo] Stand-in robots ({reason}): results are not comparable with NVIDIA's assets."
-        " Force either with --assets nvidia|standin or ISAACLAB_BPO_ASSETS.",
-        flush=True,
-    )
+
+    def redirect(value: Any) -> Any:
+        if isinstance(value, str) and value.startswith(f"{ISAAC_NUCLEUS_DIR}/"):
+            return isaac + value.removeprefix(ISAAC_NUCLEUS_DIR)
+        if isinstance(value, list):
+            return [redirect(item) for item in value]
+        if isinstance(value, dict):
+            return {key: redirect(item) for key, item in value.items()}
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            vars(value).update(redirect(vars(value)))
+        return value
+
+    redirect(env_cfg)
+    # Outside the configuration: what a terrain makes itself, its plane and, for debugging, its frames.
+    plane = isaaclab.sim.GroundPlaneCfg
+    isaaclab.sim.GroundPlaneCfg = functools.partial(plane, usd_path=redirect(plane().usd_path))
+    redirect(vars(isaaclab.markers.config))
 
 
 def build_asset_root() -> Path:
