@@ -17,7 +17,6 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -130,27 +129,24 @@ def build_asset_root() -> Path:
         return root
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
-        workplace = Path(tempfile.mkdtemp(prefix=".building-", dir=root.parent))
+        workplace = tempfile.TemporaryDirectory(prefix=".building-", dir=root.parent)
     except OSError as error:
         raise RuntimeError(
             f"The stand-in assets cannot be written to {root.parent} ({error.strerror}); set XDG_CACHE_HOME."
         ) from error
-    try:
-        workplace.chmod(0o755)
+    with workplace:
+        built = Path(workplace.name, "assets")
         # A process of its own: USD's Python modules must not be loaded before Isaac Sim has brought its own.
-        command = [sys.executable, "-P", str(Path(__file__).with_name("builder.py")), str(workplace)]
+        command = [sys.executable, "-P", str(Path(__file__).with_name("builder.py")), str(built)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode != 0:
             reason = (result.stderr.strip().splitlines() or [f"exit status {result.returncode}"])[-1]
             raise RuntimeError(f"The stand-in assets could not be built: {reason}")
         try:
-            workplace.replace(root)
+            built.replace(root)
         except OSError:
-            if not root.is_dir():
+            if not root.is_dir():  # no other process was first
                 raise
-            # another process was first
-    finally:
-        shutil.rmtree(workplace, ignore_errors=True)
     return root
 
 
@@ -179,8 +175,7 @@ def missing_asset(env_cfg: Any) -> str | None:
 
 def uses_standins() -> bool:
     """Tell whether Isaac Lab loads the stand-in assets."""
-    root = os.environ.get("ISAACSIM_ASSET_ROOT")
-    return bool(root) and Path(root) == _asset_root_path()
+    return Path(os.environ.get("ISAACSIM_ASSET_ROOT", "")) == _asset_root_path()
 
 
 def configured_asset_root() -> str:
@@ -188,7 +183,7 @@ def configured_asset_root() -> str:
 
     Returns:
         The China mirror if ``ISAACSIM_ASSET_REGION_PROFILE`` says ``china``, else the setting
-        ``persistent.isaac.asset_root.default`` (or its elder ``cloud``) of ``isaaclab.python.kit``; empty without it.
+        ``persistent.isaac.asset_root.default`` (formerly ``cloud``) of ``isaaclab.python.kit``; empty without it.
     """
     if os.environ.get("ISAACSIM_ASSET_REGION_PROFILE") == "china":
         return _CHINA_ASSET_ROOT
@@ -197,11 +192,9 @@ def configured_asset_root() -> str:
         return ""
     experience = Path(spec.origin).parent / "apps" / "isaaclab.python.kit"
     text = experience.read_text(encoding="utf-8") if experience.is_file() else ""
-    for setting in ("default", "cloud"):
-        values = re.findall(rf'^\s*persistent\.isaac\.asset_root\.{setting}\s*=\s*"([^"]*)"', text, re.MULTILINE)
-        if values:
-            return values[-1]
-    return ""
+    settings = re.findall(r'^\s*persistent\.isaac\.asset_root\.(default|cloud)\s*=\s*"([^"]*)"', text, re.MULTILINE)
+    roots = dict(settings)  # the last of each, as in Isaac Lab
+    return roots.get("default", roots.get("cloud", ""))
 
 
 def is_reachable(asset_root: str) -> bool:
