@@ -150,15 +150,15 @@ def test_other_algorithms_do_not_turn_into_bpo() -> None:
         ("foo", 1, "agent.foo is not a field of RslRlBpoRunnerCfg"),
     ],
 )
-def test_problem_is_named(path: str, value: object, sentence: str) -> None:
+def test_error_is_named(path: str, value: object, sentence: str) -> None:
     cfg = load(G1_ROUGH)
     *parents, leaf = path.split(".")
     target = cfg
     for parent in parents:
         target = getattr(target, parent)
     setattr(target, leaf, value)
-    (problem,) = check_agent_cfg(cfg)
-    assert sentence in problem
+    (error,) = check_agent_cfg(cfg)
+    assert sentence in error
 
 
 def test_ppos_configuration_is_checked_too() -> None:
