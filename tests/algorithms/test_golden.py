@@ -16,7 +16,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from rsl_rl.models import MLPModel
 from tensordict import TensorDict
 
 from isaaclab_bpo.algorithms import BPO
@@ -24,9 +23,8 @@ from isaaclab_bpo.algorithms import BPO
 DATA_DIR = Path(os.environ.get("ISAACLAB_BPO_GOLDEN_DIR", Path(__file__).parents[1] / "data" / "golden"))
 FILES = sorted(DATA_DIR.glob("*.npz"))
 
-# Their names of losses and modules, and ours
+# Their names of losses, and ours
 LOSSES = {"value_function": "value", "surrogate": "surrogate", "entropy": "entropy", "median": "median"}
-MODULES = {"actor": "actor", "critic": "critic", "m_critic": "median_critic"}
 LOSS_NAMES = {"adv_TV": "atv", "TV": "tv"}
 
 
@@ -39,7 +37,6 @@ def make_bpo(config: dict, obs: TensorDict, accelerate: bool) -> BPO:
         "class_name": "isaaclab_bpo.algorithms:BPO",
         "temperature": config["reg_w"],
         "median_loss_coef": config["u_loss_coef"],
-        "tv_coef": config["tv_loss_coef"],
         "online_advantage": config["online_adv"],
         "median": "critic" if config["use_median"] else "value",
         "loss": LOSS_NAMES[config["loss_type"]],
@@ -76,9 +73,9 @@ def recorded_parameters(bpo: BPO, data: dict[str, torch.Tensor], stage: str) -> 
         if module_name == "std":
             pairs.append((name, bpo.actor.distribution.std_param))  # type: ignore[union-attr]
             continue
-        model: MLPModel | None = getattr(bpo, MODULES[module_name])
+        model = {"actor": bpo.actor, "critic": bpo.critic, "m_critic": bpo.median.network}[module_name]
         if model is not None:  # recordings hold a median critic even where it was not used
-            pairs.append((name, model.mlp.get_parameter(parameter_name)))
+            pairs.append((name, model.mlp.get_parameter(parameter_name)))  # type: ignore[union-attr]
     return pairs
 
 
@@ -109,6 +106,7 @@ def test_update_reproduces_recording(path: Path, accelerate: bool, monkeypatch: 
     arrays = dict(np.load(path))
     config, losses = json.loads(str(arrays.pop("config"))), json.loads(str(arrays.pop("losses")))
     data = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    assert config["tv_loss_coef"] == 0.0  # their total variation beside the loss is not in BPO
     bpo = make_bpo(config, TensorDict({"policy": data["rollout/obs"][0]}, batch_size=[config["num_envs"]]), accelerate)
     load_parameters(bpo, data)
 
@@ -127,7 +125,10 @@ def test_update_reproduces_recording(path: Path, accelerate: bool, monkeypatch: 
         assert metrics.get(ours, 0.0) == pytest.approx(losses[theirs], rel=1e-4, abs=1e-5), ours
     assert bpo.learning_rate == pytest.approx(float(data["final_learning_rate"]))
     pairs = recorded_parameters(bpo, data, "final")
-    assert len(pairs) == (19 if config["use_median"] else 13)
+    final = {name for name in data if name.startswith("final/")}
+    unused = set() if config["use_median"] else {name for name in final if name.startswith("final/m_critic.")}
+    assert {name for name, _ in pairs} == final - unused
+    assert len(pairs) == sum(len(parameters) for parameters in bpo.networks.values())
     for name, parameter in pairs:
         torch.testing.assert_close(parameter.data, data[name], rtol=1e-4, atol=1e-5, msg=lambda m, n=name: f"{n}: {m}")
 

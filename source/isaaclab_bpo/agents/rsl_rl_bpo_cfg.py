@@ -7,69 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, fields
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from isaaclab.utils import configclass
 from isaaclab_rl.rsl_rl import RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg
 from isaaclab_tasks.utils import PresetCfg, preset
 
+from isaaclab_bpo.algorithms.options import BpoOptions
+
 
 @configclass
-class RslRlBpoAlgorithmCfg(RslRlPpoAlgorithmCfg):
+class RslRlBpoAlgorithmCfg(BpoOptions, RslRlPpoAlgorithmCfg):  # pyright: ignore[reportIncompatibleVariableOverride]
     """Configuration of the BPO algorithm. Defaults are what the paper uses for all robots."""
 
     class_name: str = "isaaclab_bpo.algorithms:BPO"
     """The algorithm class."""
-
-    # BPO
-
-    temperature: float = 0.01
-    """Softness λ > 0 of the optimal ratio ρ*, in units of return."""
-
-    median: Literal["critic", "batch", "value"] = "critic"
-    """Estimator of the median μ of Q: a critic of its own, V + the batch's median advantage, or V itself."""
-
-    median_head: Literal["separate", "shared"] = "separate"
-    """Whether the median critic is a network of its own, or a second output layer of the critic."""
-
-    loss: Literal["atv", "tv", "log_tv", "mse", "kl"] = "atv"
-    """Divergence between policy and optimum: advantage-weighted total variation (the paper's), or a variant."""
-
-    online_advantage: bool = True
-    """Whether |Q - V| with the current V weights the loss, or else the advantages of the rollout, normalized."""
-
-    online_median: bool = True
-    """Whether ρ* takes the median from the current networks, or from those with which the targets were computed."""
-
-    refresh_targets: bool = True
-    """Whether values, returns and advantages are computed anew at the start of every epoch after the first."""
-
-    median_temperature: float | None = None
-    """Smoothing T > 0 of the median critic's loss, in units of return; None is 1 with clip_param, else λ."""
-
-    median_loss_coef: float = 1.0
-    """Coefficient of the median critic's loss."""
-
-    tv_coef: float = 0.0
-    """Coefficient of an additional, unweighted total variation."""
-
-    joint_grad_clipping: bool = False
-    """Whether max_grad_norm bounds the gradients of all networks together, or those of each network."""
-
-    ratio_lower: float | None = None
-    """Lower ratio bound c_l in [0, 1), set together with ratio_upper and with clip_param=null."""
-
-    ratio_upper: float | None = None
-    """Upper ratio bound c_h > 1; μ is then the quantile of Q at level (c_h - 1)/(c_h - c_l)."""
-
-    accelerate: bool | None = None
-    """Whether to take the faster path, the same up to rounding; None takes it where it is known to help (the CPU)."""
-
-    max_consecutive_skips: int = 100
-    """Training stops when as many mini-batches in a row had to be skipped, because something was not finite."""
-
-    # PPO
 
     num_learning_epochs: int = 5
     num_mini_batches: int = 4
@@ -81,10 +34,6 @@ class RslRlBpoAlgorithmCfg(RslRlPpoAlgorithmCfg):
     desired_kl: float = 0.01
     max_grad_norm: float = 1.0
     value_loss_coef: float = 1.0
-    use_clipped_value_loss: bool = False
-
-    clip_param: float | None = 0.2  # type: ignore[assignment]
-    """Half-width ε of the ratio bounds [1 - ε, 1 + ε]; None if ratio_lower and ratio_upper set them."""
 
 
 @configclass

@@ -3,8 +3,8 @@
 
 """The faster path of BPO: the same result up to rounding, without a host that waits for the device.
 
-V is evaluated once per rollout, learning rate and statistics stay on the device, the optimizer is fused, and on CUDA the
-update of a mini-batch is replayed as a CUDA graph.
+V is evaluated once per rollout. Learning rate and statistics stay on the device, and the optimizer is fused. On CUDA
+the update of a mini-batch is replayed as a CUDA graph.
 """
 
 from __future__ import annotations
@@ -108,8 +108,11 @@ class AcceleratedBPO(BPO):
             self._static_obs = self._last_obs.clone() if self._static_obs is None else self._static_obs
             self._last_obs = self._static_obs.update_(self._last_obs)
             self._graphs = self._graphs or self._make_graphs()
+        caches = torch.is_autocast_cache_enabled()
+        torch.set_autocast_cache_enabled(caches and not self.uses_graphs)  # a graph must hold the casts of weights
         with buffers_in_place(self.actor, self.critic, *self.median.models):
             statistics = super().update()
+        torch.set_autocast_cache_enabled(caches)
         self.learning_rate = self._rate.item()
         if self.uses_graphs:
             # rsl_rl logs the std of the actor's last distribution, which the replay of a graph does not renew
@@ -135,10 +138,11 @@ class AcceleratedBPO(BPO):
 
     def evaluate_actor(self, batch: RolloutStorage.Batch) -> None:
         """Let the actor's distribution be that of a mini-batch; no sample is drawn, which would make the host wait."""
-        if self.actor is not self._raw_actor:  # compiled
-            return super().evaluate_actor(batch)
-        latent = self.actor.get_latent(batch.observations)  # type: ignore[arg-type]
-        self.actor.distribution.update(self.actor.mlp(latent))  # type: ignore[union-attr]
+        if self.actor is self._raw_actor:
+            latent = self.actor.get_latent(batch.observations)  # type: ignore[arg-type]
+            self.actor.distribution.update(self.actor.mlp(latent))  # type: ignore[union-attr]
+        else:  # compiled
+            super().evaluate_actor(batch)
 
     def apply_gradients(self, usable: torch.Tensor, kl: torch.Tensor) -> None:
         """Adapt the learning rate to the KL divergence, and step if it is usable; the device decides both."""

@@ -254,12 +254,8 @@ class BPO(PPO):
             batch.advantages = standardize(batch.advantages, self.is_multi_gpu)  # type: ignore[arg-type]
         if self.symmetry:
             self.symmetry.augment_batch(batch, num_samples)
-        with torch.autocast(
-            torch.device(self.device).type,
-            enabled=self.use_mixed_precision,
-            dtype=torch.bfloat16,
-            cache_enabled=False,  # a weight is cast once, and a CUDA graph must hold the cast
-        ):
+        device_type = torch.device(self.device).type
+        with torch.autocast(device_type, enabled=self.use_mixed_precision, dtype=torch.bfloat16):
             loss, statistics = self.losses(batch, num_samples)
             rnd_loss = self.rnd.compute_loss(batch.observations[:num_samples]) if self.rnd else None  # type: ignore
         if rnd_loss is not None:

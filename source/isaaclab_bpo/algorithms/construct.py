@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import fields
+from typing import Any
 
 from rsl_rl.env import VecEnv
 from rsl_rl.extensions import resolve_rnd_config, resolve_symmetry_config
@@ -43,7 +44,7 @@ def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict, device: str) ->
         check_options(cfg["algorithm"])
     rsl_rl.complete(cfg)
     settings, actor_cfg, critic_cfg = (copy.deepcopy(cfg[name]) for name in ("algorithm", "actor", "critic"))
-    alg_class = resolve_callable(settings.pop("class_name"))
+    alg_class: Any = resolve_callable(settings.pop("class_name"))
     options = BpoOptions(**{o.name: settings.pop(o.name) for o in fields(BpoOptions) if o.name in settings})
 
     # Observations and extensions

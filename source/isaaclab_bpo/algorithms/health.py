@@ -120,7 +120,9 @@ class Health:
             sources = [f"observation group {name!r}" for name in columns]
             sources += [] if is_finite(storage.rewards).all() else ["the reward"]
             if not sources:
-                sources = [f"the gradient of the {name}" for name, x in self._gradient_norms.items() if not x.isfinite()]
+                sources = [
+                    f"the gradient of the {name}" for name, x in self._gradient_norms.items() if not x.isfinite()
+                ]
             raise TrainingDivergedError(
                 f"Training stopped: {consecutive_skips:.0f} mini-batches in a row could not be used, because of NaN, "
                 f"infinite or absurdly large values of {' and '.join(sources or ['the values'])}. The networks are "

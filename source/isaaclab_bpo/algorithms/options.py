@@ -15,6 +15,7 @@ from typing import Any
 from isaaclab_bpo import brrl
 from isaaclab_bpo.rules import BOOLEAN, Rule, errors_of, integer, number, one_of, optional
 
+
 def _option(default: Any, rule: Rule, meaning: str) -> Any:
     return field(default=default, metadata={"rule": rule, "meaning": meaning})
 
@@ -66,7 +67,9 @@ class BpoOptions:
         "max_grad_norm bounds the gradients of all networks together, as in the authors' code, or else those of each",
     )
     accelerate: bool | None = _option(
-        None, optional(BOOLEAN), "take the faster path, the same up to rounding; none takes it on the CPU, where it helps"
+        None,
+        optional(BOOLEAN),
+        "take the faster path, the same up to rounding; none takes it on the CPU, where it helps",
     )
     max_consecutive_skips: int = _option(
         100, integer(1), "stop when as many mini-batches in a row were unusable (NaN, infinities)"

@@ -16,9 +16,9 @@ from typing import Any
 
 from isaaclab_rl.rsl_rl import RslRlBaseRunnerCfg, handle_deprecated_rsl_rl_cfg
 
-from isaaclab_bpo.algorithms.options import errors_of, one_of
 from isaaclab_bpo.checks import configuration_errors
 from isaaclab_bpo.checks.configuration import RUNNER_RULES
+from isaaclab_bpo.rules import errors_of, one_of
 
 _MAY_BE_MISSING = ("obs_groups", "empirical_normalization", "policy", "stochastic", "init_noise_std")
 """Fields that need no value: rsl_rl derives the first, and the others are those of its older versions."""

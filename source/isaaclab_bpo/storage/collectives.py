@@ -23,8 +23,8 @@ def lost_rank_reported() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise RankLostError(
-            f"Rank {distributed.get_rank()} of {distributed.get_world_size()} ends because another rank has: look for the "
-            "first error in the output of the others."
+            f"Rank {distributed.get_rank()} of {distributed.get_world_size()} ends because another rank has: look for "
+            "the first error in the output of the others."
         ) from error
 
 

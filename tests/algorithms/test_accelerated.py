@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from isaaclab_bpo.algorithms.cuda_graph import CudaGraph
 from rsl_rl.algorithms import PPO
 from rsl_rl.models import MLPModel
 from rsl_rl.runners import OnPolicyRunner
@@ -22,7 +23,6 @@ from torch.utils._pytree import tree_leaves
 
 from isaaclab_bpo import brrl
 from isaaclab_bpo.algorithms import BPO
-from isaaclab_bpo.algorithms.cuda_graph import CudaGraph
 from machine import count_host_reads
 from point_mass import PointMass, mirror, runner_cfg
 
