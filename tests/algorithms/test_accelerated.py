@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from isaaclab_bpo.algorithms.cuda_graph import CudaGraph
 from rsl_rl.algorithms import PPO
 from rsl_rl.models import MLPModel
 from rsl_rl.runners import OnPolicyRunner
@@ -21,8 +20,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from isaaclab_bpo import brrl
-from isaaclab_bpo.algorithms import BPO
+from isaaclab_bpo.algorithms import BPO, AcceleratedBPO
+from isaaclab_bpo.algorithms.accelerated import CudaGraph
 from machine import count_host_reads
 from point_mass import PointMass, mirror, runner_cfg
 
@@ -64,7 +63,6 @@ OPTIONS = [
     {},
     {"median_head": "shared"},
     {"median": "batch"},
-    {"online_median": False},
     {"median": "value", "online_advantage": False},
     {"joint_grad_clipping": True},
     {"optimizer": "adamw", "schedule": "fixed", "entropy_coef": 0.01},
@@ -82,7 +80,7 @@ def test_an_update_on_the_same_data_gives_the_same_parameters(hyperparameters: d
         for accelerate in (False, True)
     ]
     plain, fast = (bpo_of(runner) for runner in runners)
-    assert (plain.accelerate, fast.accelerate) == (False, True)
+    assert (type(plain), type(fast)) == (BPO, AcceleratedBPO)
     metrics = []
     for runner in runners:
         torch.manual_seed(1)
@@ -153,10 +151,10 @@ def test_learning_curves_agree(device: str) -> None:
 @pytest.mark.parametrize("device", DEVICES)
 def test_checkpoints_hold_the_same_and_load_either_way(device: str, tmp_path: Path) -> None:
     runners = {accelerate: make_runner(device, accelerate=accelerate) for accelerate in (False, True)}
-    for runner in runners.values():
+    for accelerate, runner in runners.items():
         collect(runner.alg, PointMass(device=device))
         runner.alg.update()
-        runner.save(str(tmp_path / f"{bpo_of(runner).accelerate}.pt"))
+        runner.save(str(tmp_path / f"{accelerate}.pt"))
     plain, fast = (flat(torch.load(tmp_path / f"{name}.pt", weights_only=True)) for name in (False, True))
     assert plain.keys() == fast.keys()
     for key, value in plain.items():
@@ -182,6 +180,10 @@ def test_checkpoints_hold_the_same_and_load_either_way(device: str, tmp_path: Pa
         torch.testing.assert_close(results[1][key], value, rtol=1e-4, atol=1e-6)
 
 
+class OwnBpo(BPO):
+    """Its methods may do what the faster path leaves out."""
+
+
 class OwnForward(MLPModel):
     def forward(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         return super().forward(*args, **kwargs)
@@ -200,8 +202,9 @@ SYMMETRY = {"use_data_augmentation": True, "use_mirror_loss": False, "data_augme
         ("mlp", {"symmetry_cfg": SYMMETRY}, "symmetry"),
         ("mlp", {"optimizer": "sgd"}, "an optimizer other than Adam"),
         (OwnForward, {}, "an actor with a forward pass of its own"),
+        ("mlp", {"algorithm": OwnBpo}, "an algorithm class of its own"),
     ],
-    ids=["recurrent", "cnn", "rnd", "symmetry", "sgd", "own-forward"],
+    ids=["recurrent", "cnn", "rnd", "symmetry", "sgd", "own-forward", "own-class"],
 )
 def test_what_cannot_be_accelerated_says_so_once(
     model: str | type, hyperparameters: dict, reason: str, capsys: pytest.CaptureFixture
@@ -212,14 +215,14 @@ def test_what_cannot_be_accelerated_says_so_once(
     if "rnd_cfg" in hyperparameters:
         cfg["obs_groups"]["rnd_state"] = ["policy"]
     runner = OnPolicyRunner(PointMass(image=model == "cnn"), cfg)
-    assert not bpo_of(runner).accelerate
+    assert not isinstance(bpo_of(runner), AcceleratedBPO)
     runner.learn(1)
     assert capsys.readouterr().out.count(f"accelerate: this run has {reason}, so it takes the plain path.") == 1
 
 
 def test_default_is_on_where_it_is_known_to_help(capsys: pytest.CaptureFixture) -> None:
-    assert bpo_of(make_runner()).accelerate
-    assert not bpo_of(make_runner(accelerate=False)).accelerate
+    assert isinstance(bpo_of(make_runner()), AcceleratedBPO)
+    assert not isinstance(bpo_of(make_runner(accelerate=False)), AcceleratedBPO)
     assert "plain path" not in capsys.readouterr().out
 
 
@@ -278,11 +281,12 @@ def test_collection_and_mini_batches_leave_no_tensor_on_the_host(options: dict, 
     cfg["multi_gpu"] = None
     for name in ("actor", "critic"):
         cfg[name]["obs_normalization"] = True
-    with fake_cuda, brrl.unchecked_values():
+    with fake_cuda:
         numbers = torch.zeros(4, device="cuda:0")
         obs = TensorDict({"policy": torch.zeros(4, 5, device="cuda:0")}, batch_size=[4], device="cuda:0")
         env: Any = SimpleNamespace(num_envs=4, num_actions=2)
         bpo = BPO.construct_algorithm(obs, env, cfg, "cuda:0")
+        assert isinstance(bpo, AcceleratedBPO)
         for group in bpo.optimizer.param_groups:
             for parameter in group["params"]:
                 parameter.grad = torch.zeros_like(parameter)
@@ -293,8 +297,8 @@ def test_collection_and_mini_batches_leave_no_tensor_on_the_host(options: dict, 
                 bpo.act(obs)
                 bpo.process_env_step(obs, numbers, numbers.long(), {"time_outs": numbers})
             bpo.compute_returns(obs)
-            bpo._refresh_targets()
-            metrics = bpo._update_mini_batch(bpo.storage.mini_batch(indices))
+            bpo.refresh_targets()
+            metrics = bpo.update_mini_batch(bpo.storage.mini_batch(indices))
         assert not on_host.names
         assert {metric.device for metric in metrics.values()} == {torch.device("cuda:0")}
         with OperationsOnHost() as on_host:  # it does see what it looks for
@@ -311,14 +315,13 @@ def test_no_mini_batch_makes_the_host_wait_for_cuda(options: dict) -> None:
         collect(bpo, env)
         bpo.update()
     collect(bpo, env)
-    assert bpo._graphs is not None
-    train, refresh = bpo._graphs
+    assert isinstance(bpo, AcceleratedBPO)
+    assert bpo.uses_graphs
     torch.cuda.set_sync_debug_mode("error")
     try:
-        for indices in bpo.storage.mini_batch_indices(2, 6):
-            train(indices)
-        bpo._evaluate_last_values()
-        refresh()
+        for indices in bpo.mini_batches():
+            bpo.update_mini_batch(indices)
+        bpo.refresh_targets()
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

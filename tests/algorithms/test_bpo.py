@@ -359,7 +359,7 @@ def test_invalid_hyperparameter_is_named(name: str, value: Any) -> None:
 
 
 def test_all_invalid_hyperparameters_are_named_at_once() -> None:
-    with pytest.raises(ValueError, match=r"temperature=0 .*clip_param=-1 "):
+    with pytest.raises(ValueError, match=r"clip_param=-1 .*temperature=0 "):
         make_runner(runner_cfg(clip_param=-1, temperature=0))
 
 

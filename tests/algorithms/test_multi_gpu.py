@@ -16,8 +16,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from tensordict import TensorDict
 
-from isaaclab_bpo.algorithms import BPO
-from isaaclab_bpo.algorithms.health import RankLostError
+from isaaclab_bpo.algorithms import BPO, RankLostError
 from point_mass import PointMass, runner_cfg
 
 NUM_ENVS, NUM_STEPS, NUM_UPDATES = 16, 12, 2
@@ -64,7 +63,6 @@ def train(rank: int | None, world_size: int, hyperparameters: dict[str, Any]) ->
     steps = [{name: value[share] for name, value in step.items()} for step in make_data()]
     num_envs = len(steps[0]["obs"])
     metrics: dict[str, float] = {}
-    log: dict[str, Any] = {}
     for update in range(NUM_UPDATES):
         rollout = steps[update * NUM_STEPS : (update + 1) * NUM_STEPS + 1]
         with torch.inference_mode():
@@ -75,11 +73,12 @@ def train(rank: int | None, world_size: int, hyperparameters: dict[str, Any]) ->
                 assert distribution is not None
                 bpo.transition.actions = distribution.mean + distribution.std * step["noise"]
                 bpo.transition.actions_log_prob = bpo.actor.get_output_log_prob(bpo.transition.actions)
-                extras = {"time_outs": step["time_outs"] * step["dones"], "log": log}
+                extras = {"time_outs": step["time_outs"] * step["dones"], "log": {}}
                 next_obs = TensorDict({"policy": step["obs"]}, batch_size=[num_envs])
                 bpo.process_env_step(next_obs, step["rewards"], step["dones"], extras)  # type: ignore[arg-type]
             bpo.compute_returns(TensorDict({"policy": rollout[-1]["obs"]}, batch_size=[num_envs]))
         metrics = bpo.update()
+    log = {name: count.item() for name, count in bpo.health.log.items()}
     return bpo.save() | {"learning_rate": bpo.learning_rate, "metrics": metrics, "log": log}
 
 
