@@ -3,7 +3,7 @@
 
 """Agents: the paper's settings as plain data, and the configurations of Isaac Lab's that are made from them.
 
-The data need no Isaac Lab; it is imported when one of the names in ``__all__`` is asked for.
+The data need no Isaac Lab; it is imported when one of its configurations is asked for.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .rsl_rl_bpo_cfg import RslRlBpoAlgorithmCfg, RslRlBpoRunnerCfg, bpo_from_ppo
 
-__all__ = ["RslRlBpoAlgorithmCfg", "RslRlBpoRunnerCfg", "bpo_from_ppo"]
+__all__ = ["AGENT_KEYS", "RslRlBpoAlgorithmCfg", "RslRlBpoRunnerCfg", "bpo_from_ppo"]
+
+AGENT_KEYS = {"bpo": "rsl_rl_bpo_cfg_entry_point", "ppo": "rsl_rl_cfg_entry_point"}
+"""Keywords of a task's registration that name its agents; the values for Isaac Lab's ``--agent``."""
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from . import AGENT_KEYS
+
 if TYPE_CHECKING:
     from isaaclab_tasks.utils import PresetCfg
 
@@ -76,7 +78,7 @@ def bpo_cfg(task: str) -> RslRlBpoRunnerCfg | PresetCfg:
 
     from .rsl_rl_bpo_cfg import bpo_from_ppo
 
-    cfg: Any = bpo_from_ppo(load_cfg_from_registry(task, "rsl_rl_cfg_entry_point"))  # type: ignore[arg-type]
+    cfg: Any = bpo_from_ppo(load_cfg_from_registry(task, AGENT_KEYS["ppo"]))  # type: ignore[arg-type]
     for robot in ROBOTS:
         if task in (robot.task.format("Rough"), robot.task.format("Flat")):
             cfg.check_for_nan = False  # BPO leaves such samples out

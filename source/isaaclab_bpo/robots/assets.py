@@ -220,9 +220,7 @@ def is_reachable(asset_root: str) -> bool:
     record = {"asset_root": asset_root, "time": time.time(), "reachable": reachable}
     with contextlib.suppress(OSError):  # a read-only cache costs a probe per start, nothing else
         record_path.parent.mkdir(parents=True, exist_ok=True)
-        scratch_path = record_path.with_suffix(f".{os.getpid()}")
-        scratch_path.write_text(json.dumps(record), encoding="utf-8")
-        scratch_path.replace(record_path)
+        record_path.write_text(json.dumps(record), encoding="utf-8")  # half of it, read meanwhile, is ignored
     return reachable
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import gymnasium
 from isaaclab.utils import configclass
 
-from isaaclab_bpo.agents import mujoco
+from isaaclab_bpo.agents import AGENT_KEYS, mujoco
 
 PREFIX = "Gym-"
 """What the id of a task has in front of the environment's id."""
@@ -77,8 +77,8 @@ def register_gym_task(
         order_enforce=False,
         kwargs={
             "env_cfg_entry_point": env_cfg,
-            "rsl_rl_bpo_cfg_entry_point": bpo,
-            "rsl_rl_cfg_entry_point": ppo,
+            AGENT_KEYS["bpo"]: bpo,
+            AGENT_KEYS["ppo"]: ppo,
         },
     )
 

@@ -14,10 +14,11 @@ import isaaclab_tasks  # noqa: F401  (registers Isaac Lab's tasks)
 from gymnasium.envs.registration import EnvSpec
 from isaaclab_tasks.utils import load_cfg_from_registry
 
+from isaaclab_bpo.agents import AGENT_KEYS
 from isaaclab_bpo.agents.robots import ROBOTS, bpo_cfg
 from isaaclab_bpo.tasks.gym_tasks import register_mujoco_tasks
 
-AGENT_KEY = "rsl_rl_bpo_cfg_entry_point"
+AGENT_KEY = AGENT_KEYS["bpo"]
 """Keyword of a task's registration that names its BPO agent; the value for Isaac Lab's ``--agent``."""
 
 _LEGACY_IDS = {
@@ -44,12 +45,11 @@ def register() -> None:
     """Give every task with a PPO agent a BPO agent; register ids of Isaac Lab 2.x and Gymnasium's tasks. Idempotent."""
     register_mujoco_tasks()
     for task, spec in list(gym.registry.items()):
-        if "rsl_rl_cfg_entry_point" in spec.kwargs:
-            # Isaac Lab asks for the file of a function that makes a configuration, which a partial does not have
+        if AGENT_KEYS["ppo"] in spec.kwargs:
             spec.kwargs.setdefault(AGENT_KEY, lambda task=task: bpo_cfg(task))
     for legacy_id, task in _LEGACY_IDS.items():
         base = gym.registry[task]
-        base.entry_point = "isaaclab_bpo.tasks.robot_env:make_robot_env"
+        base.entry_point = "isaaclab_bpo.tasks.robot_env:make_robot_env"  # where the robot's files are chosen
         kwargs = copy.copy(base.kwargs)
         if legacy_id.endswith("-Play-v0"):
             kwargs["env_cfg_entry_point"] = _play_env_cfg(task)
