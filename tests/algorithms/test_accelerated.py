@@ -21,7 +21,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from isaaclab_bpo.algorithms import BPO, AcceleratedBPO
-from isaaclab_bpo.algorithms.accelerated import CudaGraph
 from machine import count_host_reads
 from point_mass import PointMass, mirror, runner_cfg
 
@@ -119,7 +118,8 @@ def test_normalized_observations_follow_their_moments(device: str) -> None:
             collect(bpo, env)
             torch.manual_seed(seed)
             bpo.update()
-        assert all(buffer is buffers[name] for name, buffer in bpo.actor.named_buffers())
+        if accelerate:
+            assert all(buffer is buffers[name] for name, buffer in bpo.actor.named_buffers())
         assert (bpo.actor.obs_normalizer.std != 1.0).all()  # type: ignore[union-attr]
         results.append(bpo.actor.state_dict())
     for name, value in results[0].items():
@@ -298,9 +298,9 @@ def test_collection_and_mini_batches_leave_no_tensor_on_the_host(options: dict, 
                 bpo.process_env_step(obs, numbers, numbers.long(), {"time_outs": numbers})
             bpo.compute_returns(obs)
             bpo.refresh_targets()
-            metrics = bpo.update_mini_batch(bpo.storage.mini_batch(indices))
+            statistics = bpo.update_mini_batch(bpo.storage.mini_batch(indices))
         assert not on_host.names
-        assert {metric.device for metric in metrics.values()} == {torch.device("cuda:0")}
+        assert statistics.device == torch.device("cuda:0")
         with OperationsOnHost() as on_host:  # it does see what it looks for
             numbers.add_(torch.tensor(1.0))
         assert "aten.add_.Tensor" in on_host.names
@@ -324,12 +324,3 @@ def test_no_mini_batch_makes_the_host_wait_for_cuda(options: dict) -> None:
         bpo.refresh_targets()
     finally:
         torch.cuda.set_sync_debug_mode("default")
-
-
-@needs_cuda
-def test_a_graph_has_the_effect_of_its_function_once_per_call() -> None:
-    total = torch.zeros((), device="cuda:0")
-    graph = CudaGraph(lambda x: total.add_(x) * 2.0, "cuda:0", torch.zeros((), device="cuda:0"))
-    outputs = [graph(torch.tensor(float(i), device="cuda:0")).item() for i in range(8)]
-    assert outputs == [0.0, 2.0, 6.0, 12.0, 20.0, 30.0, 42.0, 56.0]  # twice the sums of 0 ... i
-    assert total.item() == 28.0

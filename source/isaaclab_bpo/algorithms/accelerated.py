@@ -9,34 +9,27 @@ the update of a mini-batch is replayed as a CUDA graph.
 
 from __future__ import annotations
 
-import contextlib
-import gc
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from rsl_rl.models import CNNModel, MLPModel
 from rsl_rl.storage import RolloutStorage
 from rsl_rl.utils import resolve_optimizer
 from tensordict import TensorDict
-from torch import nn
+from tensordict.nn import CudaGraphModule
 
-from isaaclab_bpo.compatibility.rsl_rl import NORMALIZES_IN_UPDATE
+from isaaclab_bpo import brrl
+from isaaclab_bpo.compatibility.rsl_rl import NORMALIZES_IN_UPDATE, buffers_in_place
 
-from .bpo import BPO, adapted_learning_rate
+from .bpo import BPO
 
-Outputs = TypeVar("Outputs")
+WARM_UP = 4
+"""The call of a function that captures it as a graph; before, libraries and optimizers allocate what they keep."""
 
 
 def obstacles(alg_class: type[BPO], actor: MLPModel, critic: MLPModel, settings: Mapping[str, Any]) -> list[str]:
-    """Return what of a run cannot take the faster path; empty if all of it can.
-
-    Args:
-        alg_class: Class of the algorithm.
-        actor: Model of the policy.
-        critic: Model of the value V.
-        settings: Arguments of rsl_rl's PPO.
-    """
+    """Return what of a run cannot take the faster path, given its networks and the arguments of rsl_rl's PPO."""
     present = {
         "an algorithm class of its own": alg_class is not BPO,
         "recurrent networks": actor.is_recurrent or critic.is_recurrent,
@@ -62,9 +55,11 @@ class AcceleratedBPO(BPO):
         super().__init__(*args, **kwargs)
         # In double precision, as Python's numbers are, so that both paths follow the same schedule
         self._rate = torch.tensor(self.learning_rate, dtype=torch.float64, device=self.device)
+        # Not a number of Python, whose reciprocal CUDA would multiply by, which rounds differently
+        self._factor = torch.full_like(self._rate, 1.5)
         self._step_size = self._rate.float()
         self._prepare_optimizer()
-        self._graphs: tuple[CudaGraph[dict[str, torch.Tensor]], CudaGraph[None]] | None = None
+        self._graphs: tuple[CudaGraphModule, CudaGraphModule] | None = None
         self._static_obs: TensorDict | None = None
 
     @property
@@ -74,14 +69,7 @@ class AcceleratedBPO(BPO):
 
     @torch.no_grad()
     def act(self, obs: TensorDict) -> torch.Tensor:
-        """Sample actions and store transition data; V follows in :meth:`compute_returns`, for all steps at once.
-
-        Args:
-            obs: Observations, batch size (num_envs,).
-
-        Returns:
-            Actions, shape (num_envs, num_actions).
-        """
+        """Sample actions and store transition data; V follows in :meth:`compute_returns`, for all steps at once."""
         obs, self.transition.valid = self.health.blank(obs)
         actions = self.actor(obs, stochastic_output=True)
         self.transition.actions = actions
@@ -92,11 +80,7 @@ class AcceleratedBPO(BPO):
         return actions
 
     def compute_returns(self, obs: TensorDict) -> None:
-        """Compute V, λ-returns and advantages of the rollout.
-
-        Args:
-            obs: Observations after the last step, batch size (num_envs,).
-        """
+        """Compute V, λ-returns and advantages of the rollout."""
         self.evaluate_values()
         self.storage.bootstrap_time_outs(self.gamma)
         super().compute_returns(obs)
@@ -132,7 +116,7 @@ class AcceleratedBPO(BPO):
         """Compute V, λ-returns and advantages of the rollout anew with the current critic."""
         return super().refresh_targets() if self._graphs is None else self._graphs[1]()
 
-    def update_mini_batch(self, batch: Any) -> dict[str, torch.Tensor]:
+    def update_mini_batch(self, batch: Any) -> torch.Tensor:
         """Take one optimizer step on a mini-batch, or with graphs on the transitions of some indices."""
         return super().update_mini_batch(batch) if self._graphs is None else self._graphs[0](batch)
 
@@ -147,7 +131,7 @@ class AcceleratedBPO(BPO):
     def apply_gradients(self, usable: torch.Tensor, kl: torch.Tensor) -> None:
         """Adapt the learning rate to the KL divergence, and step if it is usable; the device decides both."""
         if self.is_adaptive:
-            self._set_rate(adapted_learning_rate(self._rate, kl, self.desired_kl))
+            self._set_rate(brrl.adapted_learning_rate(self._rate, kl, self.desired_kl, self._factor))
         # What torch's gradient scaler tells a fused step
         self.optimizer.found_inf = (~usable).float()  # type: ignore[attr-defined]
         self.optimizer.step()
@@ -179,91 +163,12 @@ class AcceleratedBPO(BPO):
         self._rate.fill_(learning_rate)
         self._step_size.fill_(learning_rate)
 
-    def _make_graphs(self) -> tuple[CudaGraph[dict[str, torch.Tensor]], CudaGraph[None]]:
+    def _make_graphs(self) -> tuple[CudaGraphModule, CudaGraphModule]:
         """Return the update of a mini-batch, given its indices, and the refresh of the targets as CUDA graphs."""
-        update, refresh = super().update_mini_batch, super().refresh_targets
-        size = self.storage.values.numel() // self.num_mini_batches
-        indices = torch.zeros(size, dtype=torch.long, device=self.device)
-        return (
-            CudaGraph(lambda indices: update(self.storage.mini_batch(indices)), self.device, indices),
-            CudaGraph(refresh, self.device),
-        )
+        update, refresh, device = super().update_mini_batch, super().refresh_targets, torch.device(self.device)
 
+        def update_by_indices(indices: torch.Tensor) -> torch.Tensor:
+            return update(self.storage.mini_batch(indices))
 
-class CudaGraph(Generic[Outputs]):
-    """A function on the GPU that runs as usual a few times, is then captured, and from then on replayed.
-
-    Every call has the function's effect exactly once: the first calls are real ones, and a capture only records. The
-    function must read and write the same tensors every time, and must not wait for the device. The outputs are
-    overwritten by the next call.
-    """
-
-    WARM_UP_CALLS = 3
-    """Calls before the capture, in which libraries and optimizers allocate what they keep."""
-
-    def __init__(self, function: Callable[..., Outputs], device: torch.device | str, *inputs: torch.Tensor) -> None:
-        """Prepare to capture a function.
-
-        Args:
-            function: The function, called with ``inputs``.
-            device: The GPU on which it works, whichever the current one is.
-            *inputs: Tensors of the shape, type and device of the function's arguments; they will hold the arguments.
-        """
-        self._function = function
-        self._inputs = inputs
-        self._device = device
-        self._stream = torch.cuda.Stream(device)
-        self._num_calls = 0
-        self._graph: torch.cuda.CUDAGraph | None = None
-        self._outputs: Outputs
-
-    def __call__(self, *arguments: torch.Tensor) -> Outputs:
-        """Run the function once, with the arguments copied into the inputs."""
-        for tensor, argument in zip(self._inputs, arguments, strict=True):
-            tensor.copy_(argument)
-        self._num_calls += 1
-        if self._num_calls <= self.WARM_UP_CALLS:
-            # Captures take place on a stream of their own, and so must what prepares them
-            self._stream.wait_stream(torch.cuda.current_stream(self._device))
-            with torch.cuda.stream(self._stream):
-                self._outputs = self._function(*self._inputs)
-            torch.cuda.current_stream(self._device).wait_stream(self._stream)
-            return self._outputs
-        if self._graph is None:
-            graph = torch.cuda.CUDAGraph()
-            # thread_local: a simulator's threads may allocate memory meanwhile
-            capture = torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local")
-            with _no_garbage_collection(), capture:
-                self._outputs = self._function(*self._inputs)
-            self._graph = graph
-        self._graph.replay()
-        return self._outputs
-
-
-@contextlib.contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Collect garbage now and not before the end: to destroy another graph is forbidden during a capture."""
-    was_enabled = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-@contextlib.contextmanager
-def buffers_in_place(*modules: nn.Module) -> Iterator[None]:
-    """Let modules' buffers keep their memory, which a graph reads, while something assigns new ones.
-
-    Args:
-        *modules: The modules; rsl_rl's observation normalizers, for example, assign a new standard deviation.
-    """
-    before = [dict(module.named_buffers()) for module in modules]
-    yield
-    for module, old in zip(modules, before, strict=True):
-        for name, buffer in module.named_buffers():
-            if buffer is not old[name]:
-                owner, _, attribute = name.rpartition(".")
-                setattr(module.get_submodule(owner), attribute, old[name].copy_(buffer))
+        functions: tuple[Any, Any] = (update_by_indices, refresh)
+        return tuple(CudaGraphModule(function, WARM_UP, device=device) for function in functions)  # type: ignore

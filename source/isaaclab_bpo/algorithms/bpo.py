@@ -24,7 +24,7 @@ from isaaclab_bpo.storage.collectives import all_reduce, lost_rank_reported
 
 from .health import Health
 from .median import MedianEstimator
-from .options import BpoOptions, ratio_bounds
+from .options import BpoOptions
 
 MAX_LOG_RATIO = 20.0
 """Bound of |log ρ|, far outside any ratio bounds, so that neither ρ nor its logarithm becomes infinite."""
@@ -76,15 +76,16 @@ class BPO(PPO):
         self.use_mixed_precision = use_mixed_precision
         self.transition = BpoRolloutStorage.Transition()
         self.options = options
-        self.bounds = ratio_bounds(options)
+        epsilon, limits = options.clip_param, (options.ratio_lower, options.ratio_upper)
+        self.bounds = brrl.RatioBounds(*limits) if epsilon is None else brrl.RatioBounds.symmetric(epsilon)  # type: ignore
         self.median = median
         # Smoothed by the λ of asymmetric bounds, the median loss makes E[ρ*] = 1; the paper's smoothing is 1
-        default_temperature = 1.0 if options.clip_param is not None else options.temperature
-        self.median_temperature = options.median_temperature or default_temperature
+        self.median_temperature = options.median_temperature or (options.temperature if epsilon is None else 1.0)
         self.health = Health(options.max_consecutive_skips, self.device)
         self.is_recurrent = actor.is_recurrent or critic.is_recurrent
         self.is_adaptive = self.desired_kl is not None and self.schedule == "adaptive"
         self._last_obs = TensorDict({})
+        self._statistics: list[str] = []
 
         self.networks = {"actor": list(actor.parameters()), "critic": list(critic.parameters())}
         """The parameters whose gradients are clipped together, by the name of their network."""
@@ -133,14 +134,7 @@ class BPO(PPO):
 
     @torch.no_grad()
     def act(self, obs: TensorDict) -> torch.Tensor:
-        """Sample actions and store transition data.
-
-        Args:
-            obs: Observations, batch size (num_envs,).
-
-        Returns:
-            Actions, shape (num_envs, num_actions).
-        """
+        """Sample actions, shape (num_envs, num_actions), and store transition data."""
         obs, self.transition.valid = self.health.blank(obs)
         self.transition.median_hidden_state = self.median.observe(obs)
         return super().act(obs)
@@ -148,14 +142,7 @@ class BPO(PPO):
     def process_env_step(
         self, obs: TensorDict, rewards: torch.Tensor, dones: torch.Tensor, extras: dict[str, Any]
     ) -> None:
-        """Record one environment step.
-
-        Args:
-            obs: Observations after the step, batch size (num_envs,).
-            rewards: Rewards, shape (num_envs,).
-            dones: 1 where the episode ended, shape (num_envs,).
-            extras: Extra information; "time_outs" (num_envs,) marks episodes that ended by time-out.
-        """
+        """Record one environment step; in ``extras``, "time_outs" (num_envs,) marks episodes that ended by time-out."""
         if self.rnd or not NORMALIZES_IN_UPDATE:  # else these observations are not looked at before the next step
             obs, _ = self.health.blank(obs)
         log = "episode" if "episode" in extras else "log"  # which rsl_rl's logger takes
@@ -169,11 +156,7 @@ class BPO(PPO):
 
     @torch.no_grad()
     def compute_returns(self, obs: TensorDict) -> None:
-        """Compute λ-returns and advantages of the rollout.
-
-        Args:
-            obs: Observations after the last step, batch size (num_envs,).
-        """
+        """Compute λ-returns and advantages of the rollout, given the observations after its last step."""
         self._last_obs, _ = self.health.blank(obs)
         self.compute_targets()
         self.health.start_update(self.storage, self.is_multi_gpu)
@@ -193,22 +176,19 @@ class BPO(PPO):
             TrainingDivergedError: If ``max_consecutive_skips`` mini-batches in a row had to be skipped.
             RankLostError: If another rank has ended.
         """
-        names: list[str] = []
         history: list[torch.Tensor] = []
         batches = self.mini_batches()
         for epoch in range(self.num_learning_epochs):
             if self.options.refresh_targets and epoch > 0:
                 self.refresh_targets()
             for batch in islice(batches, self.num_mini_batches):
-                statistics = self.update_mini_batch(batch)
-                names = list(statistics)
-                history.append(torch.stack(list(statistics.values())))
+                history.append(self.update_mini_batch(batch))
         if NORMALIZES_IN_UPDATE:
             obs: TensorDict = self.storage.observations.flatten(0, 1)  # type: ignore[assignment]
             for model in (self.actor, self.critic, *self.median.models, *([self.rnd] if self.rnd else [])):
                 model.update_normalization(obs)
         self.storage.clear()
-        return self.health.report(names, torch.stack(history), self.storage, self.is_multi_gpu)
+        return self.health.report(self._statistics, torch.stack(history), self.storage, self.is_multi_gpu)
 
     def mini_batches(self) -> Iterator[Any]:
         """Return the mini-batches of all epochs, the same in each: shuffled transitions, or trajectories."""
@@ -247,8 +227,8 @@ class BPO(PPO):
         normalize = not self.normalize_advantage_per_mini_batch
         self.storage.compute_targets(last_values, self.gamma, self.lam, level, normalize, self.is_multi_gpu)
 
-    def update_mini_batch(self, batch: RolloutStorage.Batch) -> dict[str, torch.Tensor]:
-        """Take one optimizer step and return the statistics of the mini-batch, scalars on the device."""
+    def update_mini_batch(self, batch: Any) -> torch.Tensor:
+        """Take one optimizer step on a mini-batch and return its statistics, a vector on the device."""
         num_samples = batch.observations.batch_size[0]  # type: ignore[union-attr]
         if self.normalize_advantage_per_mini_batch:
             batch.advantages = standardize(batch.advantages, self.is_multi_gpu)  # type: ignore[arg-type]
@@ -261,14 +241,13 @@ class BPO(PPO):
         if rnd_loss is not None:
             statistics["rnd"] = rnd_loss
         statistics["used"] = self.take_step(loss, rnd_loss, statistics["kl"])
-        return {name: statistic.detach().float() for name, statistic in statistics.items()}
+        self._statistics = list(statistics)
+        return torch.stack([statistic.detach().float() for statistic in statistics.values()])
 
     def losses(self, batch: RolloutStorage.Batch, num_samples: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return the loss of the networks on a mini-batch, and its statistics by their names.
 
-        Args:
-            batch: The mini-batch.
-            num_samples: How many of its samples are not symmetry's, which take no part in entropy and KL divergence.
+        Its first ``num_samples`` samples are not symmetry's, which take no part in entropy and KL divergence.
         """
         returns: torch.Tensor = batch.returns  # type: ignore[assignment]
         self.evaluate_actor(batch)
@@ -276,9 +255,10 @@ class BPO(PPO):
         ratio = torch.exp(log_ratio.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO))
         values, medians = self.median.evaluate(self.critic, batch)
         critics = (returns, values.detach(), medians.detach(), batch.advantages)
+        old_values = batch.values if self.use_clipped_value_loss else None
         entropy = self.actor.output_entropy[:num_samples].mean()
         statistics = {
-            "value": self._value_loss(values, batch),
+            "value": brrl.value_loss(values, returns, old_values, self.clip_param),
             "surrogate": self.policy_loss(ratio, *(x.squeeze(-1) for x in critics)),  # type: ignore[union-attr]
             "entropy": entropy,
         }
@@ -306,16 +286,6 @@ class BPO(PPO):
         """Let the actor's distribution be that of a mini-batch."""
         hidden_state = batch.hidden_states[0]
         self.actor(batch.observations, masks=batch.masks, hidden_state=hidden_state, stochastic_output=True)
-
-    def _value_loss(self, values: torch.Tensor, batch: RolloutStorage.Batch) -> torch.Tensor:
-        """Return the mean squared error of V, clipped as PPO's if asked for."""
-        returns: torch.Tensor = batch.returns  # type: ignore[assignment]
-        loss = (returns - values).pow(2)
-        if self.use_clipped_value_loss:
-            old_values: torch.Tensor = batch.values  # type: ignore[assignment]
-            clipped = old_values + (values - old_values).clamp(-self.clip_param, self.clip_param)
-            loss = torch.max(loss, (clipped - returns).pow(2))
-        return loss.mean()
 
     def take_step(self, loss: torch.Tensor, rnd_loss: torch.Tensor | None, kl: torch.Tensor) -> torch.Tensor:
         """Backpropagate, reduce and clip the gradients, and take one step of each optimizer if all is finite.
@@ -348,8 +318,7 @@ class BPO(PPO):
         # The only read of the mini-batch; PPO has one of the KL divergence and of every loss
         kl_divergence, is_usable = torch.stack([kl, usable]).tolist()
         if self.is_adaptive:
-            rate = torch.tensor(self.learning_rate, dtype=torch.float64)
-            self.learning_rate = adapted_learning_rate(rate, torch.tensor(kl_divergence), self.desired_kl).item()
+            self.learning_rate = brrl.adapted_learning_rate(self.learning_rate, kl_divergence, self.desired_kl)
             for group in self.optimizer.param_groups:
                 group["lr"] = self.learning_rate
         if is_usable:
@@ -367,17 +336,9 @@ class BPO(PPO):
         return saved_dict
 
     def load(self, loaded_dict: dict, load_cfg: dict | None, strict: bool) -> bool:
-        """Load models and states from a checkpoint of BPO, or of PPO.
+        """Load models and states from a checkpoint of BPO, or of PPO, see :meth:`rsl_rl.algorithms.PPO.load`.
 
-        A checkpoint without a median critic (PPO's, or BPO's with another ``median``) starts it from the critic.
-
-        Args:
-            loaded_dict: The checkpoint.
-            load_cfg: Which parts to load, see :meth:`rsl_rl.algorithms.PPO.load`; the median critic goes with "critic".
-            strict: Whether the state dicts must match exactly.
-
-        Returns:
-            Whether the iteration should be loaded, too.
+        The median critic goes with "critic". Without one in the checkpoint it starts from the critic's weights.
         """
         if load_cfg is None or load_cfg.get("optimizer"):
             optimizer_state = fit_optimizer_state(self.optimizer, loaded_dict["optimizer_state_dict"])
@@ -390,11 +351,7 @@ class BPO(PPO):
         return load_iteration
 
     def compile(self, mode: str | None = None) -> None:
-        """Compile all networks with ``torch.compile``.
-
-        Args:
-            mode: Mode of ``torch.compile``; None leaves the networks as they are.
-        """
+        """Compile all networks with a mode of ``torch.compile``; None leaves them as they are."""
         super().compile(mode)
         self.median.compile(mode)
 
@@ -431,18 +388,3 @@ def clip_gradients(networks: dict[str, list[nn.Parameter]], max_norm: float, joi
 
 def _norm(parameters: list[nn.Parameter]) -> torch.Tensor:
     return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-
-
-def adapted_learning_rate(rate: torch.Tensor, kl: torch.Tensor, desired_kl: float) -> torch.Tensor:
-    """Return the learning rate by PPO's rule: lower where the KL divergence is too high, higher where it is too low.
-
-    Args:
-        rate: The learning rate, a scalar in double precision, as Python's numbers are.
-        kl: The KL divergence, a scalar.
-        desired_kl: What it should be; from half to twice of that the rate stays.
-    """
-    # Not a number of Python, whose reciprocal CUDA would multiply by, which rounds differently
-    factor = torch.full_like(rate, 1.5)
-    lower, higher = (rate / factor).clamp(min=1e-5), (rate * factor).clamp(max=1e-2)
-    is_high, is_low = kl > desired_kl * 2.0, (kl > 0.0) & (kl < desired_kl / 2.0)
-    return torch.where(is_high, lower, torch.where(is_low, higher, rate))

@@ -25,17 +25,10 @@ from .options import BpoOptions, CheckedConfiguration, check_options
 
 
 def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict, device: str) -> BPO:
-    """Construct BPO from rsl_rl's runner configuration.
+    """Construct BPO from rsl_rl's runner configuration, as :meth:`rsl_rl.algorithms.PPO.construct_algorithm` does PPO.
 
-    Args:
-        obs: Observations of the environment, batch size (num_envs,).
-        env: The environment.
-        cfg: Runner configuration, with the keys that rsl_rl's PPO needs. "algorithm" takes the options of BPO, and the
-            median critic is built like "critic".
-        device: Device of networks and storage.
-
-    Returns:
-        The algorithm: an :class:`AcceleratedBPO` where it is asked for and can be.
+    In it, "algorithm" takes the options of BPO, too, and the median critic is built like "critic". The algorithm is an
+    :class:`AcceleratedBPO` where that is asked for and can be.
 
     Raises:
         ConfigurationError: If an option is invalid and nobody has checked the configuration; names all errors.

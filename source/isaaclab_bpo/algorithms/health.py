@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
@@ -22,27 +24,15 @@ INVALID = "Health/invalid_transitions"
 class TrainingDivergedError(FloatingPointError):
     """Nothing could be learnt for too long. The networks are those of the last mini-batch that was used."""
 
-    def __init__(self, message: str, columns: dict[str, list[int]] | None = None) -> None:
-        """Describe the cause.
-
-        Args:
-            message: The sentences for the user.
-            columns: For each observation group that was not finite, the columns that were not.
-        """
-        super().__init__(message)
-        self.columns = columns or {}
+    columns: Mapping[str, list[int]] = {}
+    """For each observation group that was not finite, the columns that were not."""
 
 
 class Health:
     """Leaves out transitions and mini-batches that are not finite, and counts them."""
 
     def __init__(self, max_consecutive_skips: int, device: str) -> None:
-        """Start with nothing seen.
-
-        Args:
-            max_consecutive_skips: After as many skipped mini-batches in a row, :meth:`report` raises.
-            device: Device of the algorithm.
-        """
+        """Start with nothing seen; after ``max_consecutive_skips`` in a row :meth:`report` raises."""
         self.log = {name: torch.zeros((), device=device) for name in (SKIPPED, INVALID)}
         """What to log of the newest update; the tensors are overwritten in place."""
         self._max_consecutive_skips = max_consecutive_skips
@@ -52,13 +42,9 @@ class Health:
         self._gradient_norms: dict[str, torch.Tensor] = {}
 
     def blank(self, obs: TensorDict) -> tuple[TensorDict, torch.Tensor]:
-        """Return observations without values that are not finite, and which environments had none.
+        """Return observations with 0 in the place of every group that is not finite, and a mask of shape (num_envs,).
 
-        Args:
-            obs: Observations, batch size (num_envs,).
-
-        Returns:
-            The observations, with 0 in the place of every group that is not finite, and a mask of shape (num_envs,).
+        The mask tells which environments had only finite ones.
         """
         finite_obs = obs.copy()
         # A TensorDict need not name a device
@@ -84,11 +70,7 @@ class Health:
         self._has_valid.copy_(valid)
 
     def is_usable(self, gradient_norms: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Return whether to step, a scalar: all gradients are finite, and the rollout has a valid transition.
-
-        Args:
-            gradient_norms: Norm of the gradient of each network, scalars that are the same on all ranks.
-        """
+        """Return whether to step, a scalar: the gradients' norms are finite, and the rollout has a valid transition."""
         self._gradient_norms = gradient_norms
         usable = torch.stack(list(gradient_norms.values())).isfinite().all() & (self._has_valid > 0.0)
         self._consecutive_skips.add_(1.0).mul_(~usable)
@@ -123,11 +105,12 @@ class Health:
                 sources = [
                     f"the gradient of the {name}" for name, x in self._gradient_norms.items() if not x.isfinite()
                 ]
-            raise TrainingDivergedError(
+            error = TrainingDivergedError(
                 f"Training stopped: {consecutive_skips:.0f} mini-batches in a row could not be used, because of NaN, "
                 f"infinite or absurdly large values of {' and '.join(sources or ['the values'])}. The networks are "
-                "those of the last mini-batch that was used.",
-                columns,
+                "those of the last mini-batch that was used."
             )
+            error.columns = columns
+            raise error
         self._sums = {}
         return dict(zip(names, values, strict=False))

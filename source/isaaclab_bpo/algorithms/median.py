@@ -55,26 +55,15 @@ class MedianEstimator:
         return None
 
     def evaluate(self, critic: MLPModel, batch: RolloutStorage.Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return V and μ of a mini-batch; μ carries a gradient only if a network estimates it.
+        """Return V and μ of a mini-batch, each of shape (B, 1), or (T, B, 1) for recurrent networks.
 
-        Args:
-            critic: The critic, compiled or not.
-            batch: The mini-batch.
-
-        Returns:
-            V and μ, shape (B, 1), or (T, B, 1) for recurrent networks.
+        V is that of the critic, compiled or not. μ carries a gradient only if a network estimates it.
         """
         values = critic(batch.observations, masks=batch.masks, hidden_state=batch.hidden_states[1])
         return values, values.detach()
 
     def load(self, saved: Any, critic: MLPModel, strict: bool) -> None:
-        """Load a saved network, or start from the critic's weights if there is none of this kind.
-
-        Args:
-            saved: The state dict; None if there is none.
-            critic: The critic, not compiled.
-            strict: Whether the parameters must be the same.
-        """
+        """Load a saved network, or start from the critic's weights if ``saved`` is None or of another kind."""
         if self.network is None:
             return
         if not is_like(self.network, saved):
@@ -144,14 +133,7 @@ class MedianHead(MedianEstimator):
 def make_median(
     options: BpoOptions, critic: MLPModel, make_critic: Callable[[], MLPModel], storage: BpoRolloutStorage
 ) -> MedianEstimator:
-    """Return the estimator of μ that the options ask for.
-
-    Args:
-        options: The options; ``median`` and ``median_head`` decide.
-        critic: The critic, whose last layer a shared head stands beside.
-        make_critic: Makes one more network like the critic.
-        storage: The rollout storage, on the device of the networks.
-    """
+    """Return the estimator of μ that the options ask for; ``make_critic`` makes one more network like the critic."""
     if options.median == "value":
         return MedianEstimator()
     if options.median == "batch":
@@ -162,12 +144,7 @@ def make_median(
 
 
 def is_like(network: nn.Module | None, saved: Any) -> bool:
-    """Return whether a saved median critic is of the kind of ours: both networks, or both output layers of the critic.
-
-    Args:
-        network: Our median critic; None if there is none.
-        saved: The saved state dict; None if there is none.
-    """
+    """Return whether a saved state dict is of the kind of our median critic: both networks, or both output layers."""
     if network is None or saved is None:
         return False
     is_layer = isinstance(saved, Mapping) and saved.keys() == {"weight", "bias"}

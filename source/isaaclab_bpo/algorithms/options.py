@@ -20,61 +20,42 @@ def _option(default: Any, rule: Rule, meaning: str) -> Any:
     return field(default=default, metadata={"rule": rule, "meaning": meaning})
 
 
+_POSITIVE = number(0.0, open_low=True)
+_EPSILON, _LOWER, _UPPER = number(0.0, 1.0, open_low=True), number(0.0, 1.0, open_high=True), number(1.0, open_low=True)
+_VARIANTS = ", ".join(name for name in brrl.DIVERGENCES if name != "atv")
+
+
 @dataclass
 class BpoOptions:
     """The options of BPO beside those of rsl_rl's PPO."""
 
-    clip_param: float | None = _option(
-        0.2, optional(number(0.0, 1.0, open_low=True)), "ε; the ratio bounds are [1-ε, 1+ε]"
-    )
-    ratio_lower: float | None = _option(
-        None,
-        optional(number(0.0, 1.0, open_high=True)),
-        "lower ratio bound, with ratio_upper and clip_param=null; μ is then a quantile other than the median",
-    )
-    ratio_upper: float | None = _option(None, optional(number(1.0, open_low=True)), "upper ratio bound")
-    temperature: float = _option(0.01, number(0.0, open_low=True), "λ, softness of ρ*, in units of return")
-    median: str = _option(
-        "critic",
-        one_of("critic", "batch", "value"),
-        "estimator of μ: critic, a network of its own; batch, V plus the rollout's median advantage; value, V",
-    )
-    median_head: str = _option(
-        "separate",
-        one_of("separate", "shared"),
-        "whether the median critic is a network of its own, or, shared, a second output layer of the critic",
-    )
-    loss: str = _option(
-        "atv",
-        one_of(*brrl.DIVERGENCES),
-        f"divergence from the optimum: atv (the paper's), or a variant: {', '.join(list(brrl.DIVERGENCES)[1:])}",
-    )
-    online_advantage: bool = _option(
-        True, BOOLEAN, "weight |Q-V| with the current V, or else the rollout's normalized advantages"
-    )
-    refresh_targets: bool = _option(
-        True, BOOLEAN, "compute V, returns and advantages anew at the start of every epoch after the first"
-    )
-    median_temperature: float | None = _option(
-        None,
-        optional(number(0.0, open_low=True)),
-        "smoothing T of the median critic's loss, in units of return; none is the paper's 1 with clip_param, else λ",
-    )
+    # fmt: off
+    clip_param: float | None = _option(0.2, optional(_EPSILON), "ε; the ratio bounds are [1-ε, 1+ε]")
+    ratio_lower: float | None = _option(None, optional(_LOWER),
+        "lower ratio bound, with ratio_upper and clip_param=null; μ is then a quantile other than the median")
+    ratio_upper: float | None = _option(None, optional(_UPPER), "upper ratio bound")
+    temperature: float = _option(0.01, _POSITIVE, "λ, softness of ρ*, in units of return")
+    median: str = _option("critic", one_of("critic", "batch", "value"),
+        "estimator of μ: critic, a network of its own; batch, V plus the rollout's median advantage; value, V")
+    median_head: str = _option("separate", one_of("separate", "shared"),
+        "the median critic is a network of its own, or, shared, a second output layer of the critic")
+    loss: str = _option("atv", one_of(*brrl.DIVERGENCES),
+        f"divergence from the optimum: atv, the paper's, or a variant ({_VARIANTS})")
+    online_advantage: bool = _option(True, BOOLEAN,
+        "weight |Q-V| with the current V, or else the rollout's normalized advantages")
+    refresh_targets: bool = _option(True, BOOLEAN,
+        "compute V, returns and advantages anew at the start of every epoch after the first")
+    median_temperature: float | None = _option(None, optional(_POSITIVE),
+        "smoothing T of the median critic's loss, in units of return; none is the paper's 1 with clip_param, else λ")
     median_loss_coef: float = _option(1.0, number(0.0), "coefficient of the median critic's loss")
-    joint_grad_clipping: bool = _option(
-        False,
-        BOOLEAN,
-        "max_grad_norm bounds the gradients of all networks together, as in the authors' code, or else those of each",
-    )
-    accelerate: bool | None = _option(
-        None,
-        optional(BOOLEAN),
-        "take the faster path, the same up to rounding; none takes it on the CPU, where it helps",
-    )
-    max_consecutive_skips: int = _option(
-        100, integer(1), "stop when as many mini-batches in a row were unusable (NaN, infinities)"
-    )
+    joint_grad_clipping: bool = _option(False, BOOLEAN,
+        "max_grad_norm bounds the gradients of all networks together, as in the authors' code, or else those of each")
+    accelerate: bool | None = _option(None, optional(BOOLEAN),
+        "take the faster path, the same up to rounding; none takes it where it helps, on the CPU")
+    max_consecutive_skips: int = _option(100, integer(1),
+        "stop when as many mini-batches in a row were unusable (NaN, infinities)")
     use_clipped_value_loss: bool = _option(False, BOOLEAN, "clip the value loss as PPO does")
+    # fmt: on
 
 
 OPTION_RULES: dict[str, Rule] = {option.name: option.metadata["rule"] for option in fields(BpoOptions)}
@@ -112,13 +93,10 @@ class CheckedConfiguration(dict):
 
 
 def option_errors(settings: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with the settings of BPO or PPO, all errors at once.
+    """Return a sentence for each error in the settings of BPO or PPO, with the field, the value and the valid choices.
 
     Args:
         settings: The algorithm's part of a runner configuration. Names without a rule here are not judged.
-
-    Returns:
-        A sentence for each error that names the field, the value and the valid choices; empty if all is well.
     """
     errors = errors_of(settings, OPTION_RULES | PPO_RULES)
     values = {option.name: settings.get(option.name, option.default) for option in fields(BpoOptions)}
@@ -136,7 +114,7 @@ def option_errors(settings: Mapping[str, Any]) -> list[str]:
             f"clip_param=None needs ratio_lower and ratio_upper, but they are {lower} and {upper}: set both, or "
             "set clip_param."
         )
-    elif values["loss"] == "log_tv" and ratio_bounds(BpoOptions(**bounds)).lower == 0.0:
+    elif values["loss"] == "log_tv" and (lower if epsilon is None else 1.0 - epsilon) == 0.0:
         errors.append("loss='log_tv' needs a lower ratio bound above 0, because it takes its logarithm.")
     if values["use_clipped_value_loss"] is True and epsilon is None:
         errors.append("use_clipped_value_loss=True needs clip_param, which is also the range of the clipped value.")
@@ -147,12 +125,3 @@ def check_options(settings: Mapping[str, Any]) -> None:
     """Raise a :class:`ConfigurationError` that names all of :func:`option_errors`, if there are any."""
     if errors := option_errors(settings):
         raise ConfigurationError(" ".join(errors))
-
-
-def ratio_bounds(options: BpoOptions) -> brrl.RatioBounds:
-    """Return the bounds of the probability ratio that valid options ask for."""
-    if options.clip_param is not None:
-        return brrl.RatioBounds.symmetric(options.clip_param)
-    assert options.ratio_lower is not None
-    assert options.ratio_upper is not None
-    return brrl.RatioBounds(options.ratio_lower, options.ratio_upper)

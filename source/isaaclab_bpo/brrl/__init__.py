@@ -22,7 +22,8 @@ from .divergences import (
     mean_squared_error,
     total_variation,
 )
-from .losses import bpo_loss, median_loss
+from .learning_rate import adapted_learning_rate
+from .losses import bpo_loss, median_loss, value_loss
 from .optimum import elite_weights, optimal_policy, quantile, soft_optimal_policy
 from .ppo import ppo_clipped_loss, ppo_ratio_fit_loss
 from .ratio import RatioBounds, target_ratio
@@ -31,6 +32,7 @@ __all__ = [
     "DIVERGENCES",
     "RatioBounds",
     "Reduction",
+    "adapted_learning_rate",
     "advantage_weighted_tv",
     "bpo_loss",
     "elite_weights",
@@ -46,4 +48,5 @@ __all__ = [
     "soft_optimal_policy",
     "target_ratio",
     "total_variation",
+    "value_loss",
 ]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The two losses of BPO: the fit of the policy to the optimal ratio, and of μ to the median of Q."""
+"""The losses of BPO: the fits of the policy to the optimal ratio, of μ to the median of Q, and of V to its mean."""
 
 from __future__ import annotations
 
@@ -80,3 +80,33 @@ def median_loss(
     error = (returns - medians) / temperature
     pinball = level * error.relu() + (1.0 - level) * (-error).relu()
     return temperature * reduce(functional.softplus(-error.abs()) + pinball, reduction)
+
+
+def value_loss(
+    values: torch.Tensor,
+    returns: torch.Tensor,
+    old_values: torch.Tensor | None = None,
+    clip_param: float | None = None,
+    reduction: Reduction = "mean",
+) -> torch.Tensor:
+    """Return the squared error of V, clipped as PPO's where ``old_values`` are given.
+
+    (Q̂ - V)², or max( (Q̂ - V)², (Q̂ - V₀ - clip(V - V₀, -ε, ε))² )
+
+    Args:
+        values: V, any shape, in units of return; carries the gradient.
+        returns: Q̂, same shape.
+        old_values: V₀, that of when the rollout was collected, same shape; None for the error that is not clipped.
+        clip_param: ε, in units of return.
+        reduction: See :data:`isaaclab_bpo.brrl.Reduction`.
+
+    Returns:
+        A scalar, or with the reduction "none" a tensor shaped like ``values``.
+    """
+    check_tensors(values=values, returns=returns)
+    losses = (returns - values).pow(2)
+    if old_values is not None:
+        check_number("clip_param", clip_param or 0.0, low=0.0, open_low=True)
+        clipped = old_values + (values - old_values).clamp(-clip_param, clip_param)  # type: ignore[operator]
+        losses = torch.max(losses, (clipped - returns).pow(2))
+    return reduce(losses, reduction)

@@ -1,18 +1,23 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""rsl_rl 5.4, beside 5.5.
+"""rsl_rl 5.4 beside 5.5, and its observation normalizers.
 
-What differs: 5.4 updates the observation normalizers at every environment step, 5.5 once per update; and the logger of
-5.4 reads ``rnd_cfg`` of every algorithm's configuration.
+What differs: 5.4 updates the observation normalizers at every environment step, 5.5 once per update. The logger of 5.4
+reads ``rnd_cfg`` of every algorithm's configuration. In both, a normalizer assigns a new tensor to its buffer.
 
-When to delete it: once no neighbour needs 5.4 any more; mjlab 1.6 pins 5.4.2.
+When to delete it: what is for 5.4, once no neighbour needs it any more; mjlab 1.6 pins 5.4.2. :func:`buffers_in_place`,
+once rsl_rl's ``EmpiricalNormalization`` updates its standard deviation in place.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
+
+from torch import nn
 
 NORMALIZES_IN_UPDATE = tuple(map(int, version("rsl-rl-lib").split(".")[:2])) >= (5, 5)
 """Whether observation normalizers are updated once per update, and not at every environment step."""
@@ -21,3 +26,15 @@ NORMALIZES_IN_UPDATE = tuple(map(int, version("rsl-rl-lib").split(".")[:2])) >= 
 def complete(cfg: dict[str, Any]) -> None:
     """Add to a runner's configuration what rsl_rl 5.4 reads of it."""
     cfg["algorithm"].setdefault("rnd_cfg", None)
+
+
+@contextlib.contextmanager
+def buffers_in_place(*modules: nn.Module) -> Iterator[None]:
+    """Let modules' buffers keep their memory, which a CUDA graph reads, while something assigns new ones."""
+    before = [dict(module.named_buffers()) for module in modules]
+    yield
+    for module, old in zip(modules, before, strict=True):
+        for name, buffer in module.named_buffers():
+            if buffer is not old[name]:
+                owner, _, attribute = name.rpartition(".")
+                setattr(module.get_submodule(owner), attribute, old[name].copy_(buffer))
