@@ -98,7 +98,7 @@ FROM_ENVIRONMENT: dict[str, Callable[..., None]] = {
 
 
 @pytest.mark.parametrize("kind", FROM_ENVIRONMENT)
-def test_unsound_values_of_the_environment(kind: str, record_fault: Callable[..., None]) -> None:
+def test_nonfinite_values_of_the_environment(kind: str, record_fault: Callable[..., None]) -> None:
     for seed in range(SEEDS):
         rng = random.Random(f"{kind} {seed}")
         torch.manual_seed(seed)
@@ -169,7 +169,7 @@ IN_THE_UPDATE: dict[str, Callable[[BPO], None]] = {
 
 
 @pytest.mark.parametrize("kind", IN_THE_UPDATE)
-def test_unsound_values_in_the_update(kind: str, record_fault: Callable[..., None]) -> None:
+def test_nonfinite_values_in_the_update(kind: str, record_fault: Callable[..., None]) -> None:
     for seed in range(SEEDS):
         rng = random.Random(f"{kind} {seed}")
         torch.manual_seed(seed)
