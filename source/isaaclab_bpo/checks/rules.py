@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from rsl_rl.utils import resolve_callable
 
-from isaaclab_bpo.algorithms.options import Rule, number
+from isaaclab_bpo.rules import Rule, number
 
 
 def list_of(rule: Rule, what: str) -> Rule:

@@ -5,10 +5,10 @@
 
 What fails: rsl_rl 5.5 saves networks and optimizers, but neither the states of the random number generators nor the
 counter and the average reward of random network distillation. A resumed run draws other numbers and starts its
-intrinsic reward anew.
+intrinsic reward anew. The state of an optimizer loads only into one with as many parameter groups.
 
 What we do: :func:`training_state` returns the rest as tensors and plain data, so that
-``torch.load(..., weights_only=True)`` reads it.
+``torch.load(..., weights_only=True)`` reads it, and :func:`fit_optimizer_state` lets PPO's checkpoints go on with BPO.
 
 When to delete it: once rsl_rl's ``PPO.save`` and ``PPO.load`` keep all of it.
 """
@@ -53,6 +53,34 @@ def restore_training_state(alg: PPO, checkpoint: Mapping[str, Any]) -> None:
     # It holds a value for each environment, and none before the first step
     if own is not None and average is not None and average.shape == (alg.storage.num_envs,):
         own.avg = average.to(alg.device)
+
+
+def fit_optimizer_state(optimizer: torch.optim.Optimizer, state: Any) -> dict:
+    """Fit the saved state of BPO's or PPO's optimizer to that of the other; a second group is the median critic's.
+
+    Learning rates and moments are the saved ones. All else, such as Adam's betas, stays as the optimizer has it.
+
+    Args:
+        optimizer: The optimizer that will load the state.
+        state: The saved state.
+
+    Returns:
+        A state for ``optimizer``; nothing is changed in place.
+    """
+    own = optimizer.state_dict()["param_groups"]
+    saved = state["param_groups"][: len(own)]
+    if len(saved) > 1 and len(saved[1]["params"]) != len(own[1]["params"]):
+        saved = saved[:1]  # a median critic of another kind
+    rates = [group["lr"] for group in saved] + [saved[0]["lr"]] * (len(own) - len(saved))
+    params = [group["params"] for group in saved] + [group["params"] for group in own[len(saved) :]]
+    kept = {index for group in saved for index in group["params"]}
+    moments = {index: dict(values) for index, values in state["state"].items() if index in kept}
+    for values in moments.values():
+        # Where Adam keeps it, unless fused or capturable: on the GPU each step would wait for it
+        if isinstance(values.get("step"), torch.Tensor) and values["step"].is_cuda:
+            values["step"] = values["step"].cpu()
+    groups = [{**group, "lr": rate, "params": p} for group, rate, p in zip(own, rates, params, strict=True)]
+    return {"state": moments, "param_groups": groups}
 
 
 def random_states(device: str) -> dict[str, Any]:

@@ -15,8 +15,9 @@ import torch
 from rsl_rl.algorithms import PPO
 from torch import nn
 
-from isaaclab_bpo.algorithms.median import fit_optimizer_state, is_like
-from isaaclab_bpo.algorithms.options import Rule, integer
+from isaaclab_bpo.algorithms.median import is_like
+from isaaclab_bpo.compatibility.training_state import fit_optimizer_state
+from isaaclab_bpo.rules import Rule, integer
 
 ORIGINS = {
     "student_state_dict": "rsl_rl's Distillation",
