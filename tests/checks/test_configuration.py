@@ -41,7 +41,8 @@ from rsl_rl.runners import OnPolicyRunner
 from rsl_rl.utils.logger import Logger
 
 from conftest import RecordFault
-from isaaclab_bpo.agents.g1 import G1RoughBpoRunnerCfg
+from isaaclab_bpo.agents import RslRlBpoRunnerCfg
+from isaaclab_bpo.agents.robots import bpo_cfg
 from isaaclab_bpo.algorithms.options import check_options
 from isaaclab_bpo.checks import CheckedConfiguration, ConfigurationError, configuration_errors
 from isaaclab_bpo.cli.agent_cfg import check_agent_cfg
@@ -172,8 +173,15 @@ def put(cfg: Any, path: str, value: Any) -> None:
         setattr(functools.reduce(getattr, parents, cfg), leaf, copy.deepcopy(value))
 
 
-def isaaclab_cfg(extension: str | None) -> G1RoughBpoRunnerCfg:
-    cfg = G1RoughBpoRunnerCfg()
+@functools.cache
+def g1_cfg() -> RslRlBpoRunnerCfg:
+    cfg = bpo_cfg("Isaac-Velocity-Rough-G1")
+    assert isinstance(cfg, RslRlBpoRunnerCfg)
+    return cfg
+
+
+def isaaclab_cfg(extension: str | None) -> RslRlBpoRunnerCfg:
+    cfg = copy.deepcopy(g1_cfg())
     if extension is not None:
         path, make, _ = EXTENSIONS[extension]
         put(cfg, path, make())

@@ -13,7 +13,6 @@ from rsl_rl.models import MLPModel
 from rsl_rl.utils import resolve_nn_activation, resolve_optimizer
 from torch import nn
 
-from isaaclab_bpo.algorithms.options import Rule, integer
 from isaaclab_bpo.checks.configuration import CNN_RULES, DISTRIBUTION_RULES, MODEL_RULES, RUNNER_RULES
 from isaaclab_bpo.checks.rules import (
     DEVICE,
@@ -27,6 +26,7 @@ from isaaclab_bpo.checks.rules import (
     list_of,
     one_or_list_of,
 )
+from isaaclab_bpo.rules import Rule, integer
 
 
 @pytest.mark.parametrize(

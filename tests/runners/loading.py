@@ -48,6 +48,7 @@ def judge(path: Path, runner: DurableRunner, kind: str, record_fault: RecordFaul
         assert "\n" not in sentence
         assert repr(str(path)) in sentence
         assert digest(runner) == before
-    finite = all(bool(param.isfinite().all()) for model in runner.alg._models() for param in model.parameters())  # type: ignore
+    networks = runner.alg.networks.values()  # type: ignore[union-attr, attr-defined]
+    finite = all(bool(param.isfinite().all()) for network in networks for param in network)
     record_fault(f"checkpoint {kind}", True, finite, int(path.read_bytes() != on_disk))
     return sentence is not None

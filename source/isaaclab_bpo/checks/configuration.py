@@ -20,16 +20,8 @@ from rsl_rl.modules import CNN, RNN, Distribution, GaussianDistribution
 from rsl_rl.utils import compile_model, resolve_callable, resolve_nn_activation
 from torch import nn
 
-from isaaclab_bpo.algorithms.options import (
-    BOOLEAN,
-    ConfigurationError,
-    Rule,
-    errors_of,
-    integer,
-    number,
-    option_errors,
-    optional,
-)
+from isaaclab_bpo.algorithms.options import ConfigurationError, option_errors
+from isaaclab_bpo.rules import BOOLEAN, Rule, errors_of, integer, number, optional
 
 from .rules import (
     DEVICE,
@@ -70,7 +62,9 @@ RUNNER_RULES: dict[str, Rule] = {
     "check_for_nan": BOOLEAN,
     "clip_actions": optional(number(0.0, open_low=True)),
     "torch_compile_mode": optional(
-        accepted_by(lambda mode: compile_model(nn.Identity(), mode), "default or max-autotune-no-cudagraphs")
+        accepted_by(
+            lambda mode: bool(mode) and compile_model(nn.Identity(), mode), "default or max-autotune-no-cudagraphs"
+        )
     ),
     "experiment_name": NAME,
     "run_name": TEXT,
