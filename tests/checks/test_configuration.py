@@ -1,26 +1,52 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Invalid configurations: every field, alone and many together, on both roads to the algorithm."""
+"""Configurations: every invalid value, alone and with others, on each road to the algorithm; and what is not judged."""
 
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
+import inspect
 import math
 import random
+import re
+import sys
+from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import pytest
 import torch
-from isaaclab_rl.rsl_rl import RslRlCNNModelCfg, RslRlRndCfg, RslRlRNNModelCfg, RslRlSymmetryCfg
+from isaaclab_rl.rsl_rl import (
+    RslRlCNNModelCfg,
+    RslRlMLPModelCfg,
+    RslRlOnPolicyRunnerCfg,
+    RslRlPpoAlgorithmCfg,
+    RslRlRndCfg,
+    RslRlRNNModelCfg,
+    RslRlSymmetryCfg,
+)
+from rsl_rl.algorithms import PPO
+from rsl_rl.extensions import RandomNetworkDistillation, Symmetry
+from rsl_rl.models import CNNModel, MLPModel, RNNModel
+from rsl_rl.modules import (
+    CNN,
+    BetaDistribution,
+    GaussianDistribution,
+    HeteroscedasticGaussianDistribution,
+)
 from rsl_rl.runners import OnPolicyRunner
+from rsl_rl.utils.logger import Logger
 
 from conftest import RecordFault
-from isaaclab_bpo.agents.g1 import G1RoughBpoRunnerCfg
-from isaaclab_bpo.algorithms import BPO
-from isaaclab_bpo.checks import ConfigurationError
+from isaaclab_bpo.agents import RslRlBpoRunnerCfg
+from isaaclab_bpo.agents.robots import bpo_cfg
+from isaaclab_bpo.algorithms.options import check_options
+from isaaclab_bpo.checks import CheckedConfiguration, ConfigurationError, configuration_errors
 from isaaclab_bpo.cli.agent_cfg import check_agent_cfg
+from isaaclab_bpo.runners import DurableRunner
 from point_mass import PointMass, mirror, runner_cfg
 
 COUNT = [0, -1, 1.5, "3", None, True, math.nan, [1]]
@@ -57,13 +83,12 @@ INVALID: dict[str, list[Any]] = {
     "actor.distribution_cfg.std_type": CHOICE,
     "actor.distribution_cfg.std_range": [(1.0, 0.1), (-1.0, 1.0), (0.1,), 3, None, ("a", "b")],
     "algorithm.class_name": ["Nonsense", "Distillation", "MLPModel", None, 3],
-    **{f"algorithm.{name}": COUNT for name in ("num_learning_epochs", "num_mini_batches")},
+    **{f"algorithm.{name}": COUNT for name in ("num_learning_epochs", "num_mini_batches", "max_consecutive_skips")},
     **{f"algorithm.{name}": POSITIVE for name in ("learning_rate", "max_grad_norm", "temperature")},
-    **{
-        f"algorithm.{name}": NOT_NEGATIVE for name in ("entropy_coef", "value_loss_coef", "median_loss_coef", "tv_coef")
-    },
+    **{f"algorithm.{name}": NOT_NEGATIVE for name in ("entropy_coef", "value_loss_coef", "median_loss_coef")},
     **{f"algorithm.{name}": FRACTION for name in ("gamma", "lam")},
-    **{f"algorithm.{name}": CHOICE for name in ("median", "loss", "schedule", "optimizer")},
+    **{f"algorithm.{name}": CHOICE for name in ("median", "median_head", "loss", "schedule", "optimizer")},
+    "algorithm.accelerate": [0, 1, "true", []],
     "algorithm.desired_kl": [0.0, -1.0, "0.01", math.nan],
     "algorithm.median_temperature": [0.0, -1.0, "1", math.inf],
     "algorithm.clip_param": [0.0, -0.2, 1.5, "0.2", math.nan, None],
@@ -72,7 +97,7 @@ INVALID: dict[str, list[Any]] = {
     **{
         f"algorithm.{name}": SWITCH
         for name in (
-            *("online_advantage", "online_median", "refresh_targets", "use_clipped_value_loss", "use_mixed_precision"),
+            *("online_advantage", "refresh_targets", "use_clipped_value_loss", "use_mixed_precision"),
             *("normalize_advantage_per_mini_batch", "share_cnn_encoders", "joint_grad_clipping"),
         )
     },
@@ -148,8 +173,15 @@ def put(cfg: Any, path: str, value: Any) -> None:
         setattr(functools.reduce(getattr, parents, cfg), leaf, copy.deepcopy(value))
 
 
-def isaaclab_cfg(extension: str | None) -> G1RoughBpoRunnerCfg:
-    cfg = G1RoughBpoRunnerCfg()
+@functools.cache
+def g1_cfg() -> RslRlBpoRunnerCfg:
+    cfg = bpo_cfg("Isaac-Velocity-Rough-G1")
+    assert isinstance(cfg, RslRlBpoRunnerCfg)
+    return cfg
+
+
+def isaaclab_cfg(extension: str | None) -> RslRlBpoRunnerCfg:
+    cfg = copy.deepcopy(g1_cfg())
     if extension is not None:
         path, make, _ = EXTENSIONS[extension]
         put(cfg, path, make())
@@ -192,16 +224,28 @@ def test_all_invalid_values_are_named_at_once() -> None:
             assert any(problem.startswith(f"agent.{path}") for problem in problems), (path, problems)
 
 
-def test_rsl_rls_own_runner_refuses_them_too(record_fault: RecordFault) -> None:
-    """The road of the unmodified Isaac Lab command: whatever the runner itself does not read before."""
+def test_the_runner_refuses_them_too(record_fault: RecordFault) -> None:
     env = PointMass(num_envs=4)
-    runners = [path for path in INVALID if path not in ("algorithm.class_name", "device")]
-    for path in runners:
-        for value in INVALID[path]:
-            cfg = runner_cfg() | {"multi_gpu": None}
+    for path, values in INVALID.items():
+        for value in values:
+            cfg = runner_cfg()
             put(cfg, path, value)
-            with pytest.raises(ValueError, match="=") as error:
-                BPO.construct_algorithm(env.get_observations(), env, cfg, "cpu")
+            with pytest.raises(ConfigurationError, match="=") as error:
+                DurableRunner(env, cfg)
+            record_fault("invalid configuration, our runner", names(str(error.value), path), True, 0)
+
+
+def test_rsl_rls_own_runner_refuses_invalid_options_too(record_fault: RecordFault) -> None:
+    """The road of the unmodified Isaac Lab command, on which the algorithm judges its options itself."""
+    env = PointMass(num_envs=4)
+    options = [path for path in INVALID if path.startswith("algorithm.") and path != "algorithm.class_name"]
+    assert len(options) > 20
+    for path in options:
+        for value in INVALID[path]:
+            cfg = runner_cfg()
+            put(cfg, path, value)
+            with pytest.raises(ConfigurationError, match="=") as error:
+                OnPolicyRunner(env, cfg)
             record_fault("invalid configuration, rsl_rl's runner", names(str(error.value), path), True, 0)
 
 
@@ -209,10 +253,10 @@ def test_sections_of_wrong_types_are_named() -> None:
     env = PointMass(num_envs=4)
     for path in ("actor", "critic", "algorithm.rnd_cfg", "algorithm.symmetry_cfg", "actor.distribution_cfg"):
         for value in ("text", 3, [1]):
-            cfg = runner_cfg() | {"multi_gpu": None}
+            cfg = runner_cfg()
             put(cfg, path, value)
             with pytest.raises(ConfigurationError, match=path):
-                BPO.construct_algorithm(env.get_observations(), env, cfg, "cpu")
+                DurableRunner(env, cfg)
 
 
 @pytest.mark.parametrize(
@@ -244,3 +288,137 @@ def test_recurrent_networks_need_an_environment_per_mini_batch_and_no_symmetry()
 def test_playing_needs_no_environment_per_mini_batch() -> None:
     torch.manual_seed(0)
     OnPolicyRunner(PointMass(num_envs=1), runner_cfg("lstm")).get_inference_policy()
+
+
+##
+# Each road checks once.
+##
+
+
+def calls(function: Callable, action: Callable[[], object]) -> int:
+    """Return how often a function of ours is called while an action runs."""
+    count = 0
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal count
+        count += event == "call" and frame.f_code is function.__code__
+
+    sys.setprofile(note)
+    try:
+        action()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def run(cfg: dict) -> None:
+    DurableRunner(PointMass(num_envs=4), cfg).learn(1)
+
+
+def test_a_configuration_is_checked_once_by_the_runner() -> None:
+    assert calls(configuration_errors, lambda: run(runner_cfg())) == 1
+    assert calls(check_options, lambda: run(runner_cfg())) == 0
+
+
+def test_a_checked_configuration_is_not_checked_again() -> None:
+    assert calls(configuration_errors, lambda: run(CheckedConfiguration(runner_cfg()))) == 0
+    assert calls(check_options, lambda: run(CheckedConfiguration(runner_cfg()))) == 0
+
+
+def test_rsl_rls_own_runner_checks_options_once() -> None:
+    assert calls(check_options, lambda: OnPolicyRunner(PointMass(num_envs=4), runner_cfg())) == 1
+    assert calls(configuration_errors, lambda: OnPolicyRunner(PointMass(num_envs=4), runner_cfg())) == 0
+
+
+##
+# What rsl_rl and Isaac Lab may hold, and which of it is judged.
+##
+
+
+COMPUTED = {
+    *("obs", "obs_groups", "obs_set", "output_dim", "input_dim", "input_channels", "num_states", "env"),
+    *("actor", "critic", "storage", "cnns", "device", "multi_gpu_cfg"),
+}
+"""Arguments that rsl_rl computes, or passes on from elsewhere, and no configuration sets."""
+
+
+def parameters(*classes: type) -> set[str]:
+    """Names of the arguments of some classes that a configuration sets."""
+    return {name for each in classes for name in inspect.signature(each).parameters} - COMPUTED
+
+
+def keys(*readers: Callable) -> set[str]:
+    """Names that some of rsl_rl's functions and classes read from the runner's configuration."""
+    pattern = r"""\bcfg(?:\[|\.get\()"(\w+)\""""
+    found = {name for reader in readers for name in re.findall(pattern, inspect.getsource(reader))}
+    assert {"obs_groups", "save_interval", "logger"} <= found
+    return found - {"multi_gpu"}  # which the runner sets
+
+
+def cfg_fields(*classes: type) -> set[str]:
+    """Fields of some of Isaac Lab's configclasses."""
+    return {field.name for each in classes for field in dataclasses.fields(each)}
+
+
+def full_cfg() -> dict[str, Any]:
+    """A valid configuration with every section there is."""
+    cfg = runner_cfg("cnn", rnd_cfg={"weight": 0.1, "weight_schedule": {"mode": "constant"}})
+    cfg["algorithm"]["symmetry_cfg"] = {"data_augmentation_func": mirror}
+    return cfg
+
+
+MODELS = (MLPModel, RNNModel, CNNModel)
+DISTRIBUTIONS = (GaussianDistribution, HeteroscedasticGaussianDistribution, BetaDistribution)
+MODEL_CFGS = (RslRlMLPModelCfg, RslRlRNNModelCfg, RslRlCNNModelCfg)
+DISTRIBUTION_CFGS = (
+    RslRlMLPModelCfg.DistributionCfg,
+    RslRlMLPModelCfg.GaussianDistributionCfg,
+    RslRlMLPModelCfg.HeteroscedasticGaussianDistributionCfg,
+)
+SCHEDULE_CFGS = (RslRlRndCfg.LinearWeightScheduleCfg, RslRlRndCfg.StepWeightScheduleCfg)
+
+SECTIONS: dict[str, tuple[set[str], set[str]]] = {
+    "actor": (parameters(*MODELS), set()),
+    "critic": (parameters(*MODELS), set()),
+    "actor.distribution_cfg": (parameters(*DISTRIBUTIONS), set()),
+    "actor.cnn_cfg": (parameters(CNN), set()),
+    "algorithm": (parameters(PPO), {"grad_reduce_bucket_mb"}),
+    "algorithm.rnd_cfg": (parameters(RandomNetworkDistillation), set()),
+    "algorithm.symmetry_cfg": (parameters(Symmetry), set()),
+    "": (keys(OnPolicyRunner, PPO.construct_algorithm, Logger), set()),
+}
+"""For each section of rsl_rl's configuration what it may hold, and what of it has no rule."""
+
+DEPRECATED = {"stochastic", "init_noise_std", "noise_std_type", "state_dependent_std"}
+ISAACLAB_SECTIONS: dict[str, tuple[set[str], set[str]]] = {
+    "actor": (cfg_fields(*MODEL_CFGS), DEPRECATED),
+    "critic": (cfg_fields(*MODEL_CFGS), DEPRECATED),
+    "actor.distribution_cfg": (cfg_fields(*DISTRIBUTION_CFGS), set()),
+    "actor.cnn_cfg": (cfg_fields(RslRlCNNModelCfg.CNNCfg), set()),
+    "algorithm": (cfg_fields(RslRlPpoAlgorithmCfg), set()),
+    "algorithm.rnd_cfg": (cfg_fields(RslRlRndCfg), set()),
+    "algorithm.rnd_cfg.weight_schedule": (cfg_fields(*SCHEDULE_CFGS), set()),
+    "algorithm.symmetry_cfg": (cfg_fields(RslRlSymmetryCfg), set()),
+    "": (cfg_fields(RslRlOnPolicyRunnerCfg), {"class_name", "empirical_normalization", "policy"}),
+}
+"""The same of Isaac Lab's configclasses. The command judges the runner's class_name; the others are deprecated."""
+
+
+@pytest.mark.parametrize("sections", [SECTIONS, ISAACLAB_SECTIONS], ids=["rsl_rl", "isaaclab"])
+def test_every_field_has_a_rule_or_is_known_to_have_none(sections: dict[str, tuple[set[str], set[str]]]) -> None:
+    for section, (fields, without_rule) in sections.items():
+        unjudged = set()
+        for name in fields:
+            cfg, path = full_cfg(), f"{section}.{name}".lstrip(".")
+            put(cfg, path, object())  # which no rule accepts
+            if not any(error.startswith(path) for error in configuration_errors(cfg)):
+                unjudged.add(name)
+        assert unjudged == without_rule, section
+
+
+@pytest.mark.parametrize("section", {**SECTIONS, **ISAACLAB_SECTIONS})
+@pytest.mark.parametrize("value", [3, "text", None, {"class_name": "New", "coefficient": 0.5}])
+def test_fields_and_sections_that_are_new_in_rsl_rl_pass(section: str, value: Any) -> None:
+    cfg = full_cfg()
+    put(cfg, f"{section}.new".lstrip("."), value)
+    assert configuration_errors(cfg, 4, ["policy", "camera"]) == []

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import random
 from pathlib import Path
 
@@ -15,8 +14,8 @@ import pytest
 import torch
 from rsl_rl.runners import OnPolicyRunner
 
-from isaaclab_bpo.runners import DurableRunner, prune, read, write
-from isaaclab_bpo.runners.checkpoint import random_states, restore_random_states
+from isaaclab_bpo.checks import CheckedConfiguration, ConfigurationError
+from isaaclab_bpo.runners import DurableRunner, read
 from point_mass import PointMass, mirror, runner_cfg
 
 RND = {
@@ -105,6 +104,20 @@ def test_checkpoint_of_rsl_rls_runner_resumes_bit_for_bit_too(tmp_path: Path) ->
     assert [name for name in expected if not torch.equal(expected[name], found[name])] == []
 
 
+def test_mini_batches_must_fit_the_environments_to_learn_but_not_to_play() -> None:
+    runner = make_runner(runner_cfg("lstm"), env=PointMass(num_envs=1))
+    runner.get_inference_policy()
+    with pytest.raises(ConfigurationError, match="num_mini_batches=2 is not valid: it must be at most 1"):
+        runner.learn(1)
+
+
+def test_a_checked_configuration_is_believed() -> None:
+    cfg = CheckedConfiguration(runner_cfg() | {"max_iterations": "many"})
+    DurableRunner(PointMass(), cfg).learn(1)
+    with pytest.raises(ConfigurationError, match="max_iterations"):
+        DurableRunner(PointMass(), dict(cfg))
+
+
 def test_another_seed_draws_other_numbers(tmp_path: Path) -> None:
     make_runner(runner_cfg() | {"seed": 1}, tmp_path).learn(1)
     results = []
@@ -117,25 +130,6 @@ def test_another_seed_draws_other_numbers(tmp_path: Path) -> None:
         results.append(networks(runner)["actor_state_dict mlp.0.weight"])
     assert torch.equal(results[0], results[1])
     assert not torch.equal(results[0], results[2])
-
-
-def test_random_states_are_plain_and_exact(tmp_path: Path) -> None:
-    def draw() -> list[float]:
-        return [random.random(), float(np.random.rand()), torch.rand(1).item()]  # noqa: NPY002
-
-    write({"states": random_states("cpu")}, tmp_path / "states.pt")
-    expected = draw()
-    assert draw() != expected
-    restore_random_states(read(tmp_path / "states.pt")["states"], "cpu")
-    assert draw() == expected
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_random_states_of_cuda_are_exact(tmp_path: Path) -> None:
-    write({"states": random_states("cuda:0")}, tmp_path / "states.pt")
-    expected = torch.rand(3, device="cuda:0")
-    restore_random_states(read(tmp_path / "states.pt", "cuda:0")["states"], "cuda:0")
-    assert torch.equal(torch.rand(3, device="cuda:0"), expected)
 
 
 def test_checkpoint_says_where_it_comes_from(tmp_path: Path) -> None:
@@ -169,14 +163,6 @@ def test_only_the_last_checkpoints_are_kept(tmp_path: Path) -> None:
     (tmp_path / "model_best.pt").touch()
     make_runner(runner_cfg() | {"save_interval": 1, "keep_last": 2}, tmp_path).learn(5)
     assert sorted(path.name for path in tmp_path.glob("*.pt")) == ["model_3.pt", "model_4.pt", "model_best.pt"]
-
-
-def test_pruning_keeps_what_was_written_last_whatever_its_number(tmp_path: Path) -> None:
-    for age, name in enumerate(("model_5.pt", "model_900.pt", "model_10.pt")):
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (1000 - age, 1000 - age))
-    prune(tmp_path, 1)
-    assert [path.name for path in tmp_path.iterdir()] == ["model_5.pt"]
 
 
 def test_failed_save_outside_of_learning_is_an_error(tmp_path: Path) -> None:

@@ -62,7 +62,9 @@ RUNNER_RULES: dict[str, Rule] = {
     "check_for_nan": BOOLEAN,
     "clip_actions": optional(number(0.0, open_low=True)),
     "torch_compile_mode": optional(
-        accepted_by(lambda mode: compile_model(nn.Identity(), mode), "default or max-autotune-no-cudagraphs")
+        accepted_by(
+            lambda mode: bool(mode) and compile_model(nn.Identity(), mode), "default or max-autotune-no-cudagraphs"
+        )
     ),
     "experiment_name": NAME,
     "run_name": TEXT,

@@ -47,11 +47,11 @@ def interval(low: float) -> Rule:
 
 
 def accepted_by(judge: Callable[[Any], object], text: str) -> Rule:
-    """Return the rule of a value for which ``judge`` returns something true and raises no error."""
+    """Return the rule of a value for which ``judge`` does not return False and raises no error."""
 
     def valid(value: Any) -> bool:
         try:
-            return bool(judge(value))
+            return judge(value) is not False
         except (TypeError, ValueError, ImportError, AttributeError, RuntimeError):
             return False
 
@@ -66,11 +66,11 @@ def known_to(resolve: Callable[[Any], object]) -> Rule:
         text = f"a name that rsl_rl knows ({str(error).rpartition('. ')[2]})"
     else:
         text = "a name that rsl_rl knows"
-    return accepted_by(lambda value: resolve(value) is not None, text)
+    return accepted_by(resolve, text)
 
 
 def built_by(build: Callable[[Any], object], text: str) -> Rule:
-    """Return the rule of a value with which ``build`` can make a module of torch, and returns something true."""
+    """Return the rule of a value with which ``build`` makes a module of torch: it does not return False or raise."""
 
     def judge(value: Any) -> object:
         with torch.device("meta"):  # where modules draw no random numbers and take no memory

@@ -15,6 +15,7 @@ import torch
 from rsl_rl.algorithms import PPO
 from torch import nn
 
+from isaaclab_bpo.algorithms import BPO
 from isaaclab_bpo.algorithms.median import is_like
 from isaaclab_bpo.compatibility.training_state import fit_optimizer_state
 from isaaclab_bpo.rules import Rule, integer
@@ -95,8 +96,7 @@ def fit_checkpoint(alg: PPO, checkpoint: Any, parts: Mapping[str, bool] | None =
 def _networks(alg: PPO, checkpoint: Mapping[str, Any]) -> dict[str, nn.Module]:
     """Return the networks of an algorithm that are loaded from a checkpoint, by their names in it."""
     networks: dict[str, nn.Module | None] = {"actor": alg._raw_actor, "critic": alg._raw_critic, "rnd": alg.rnd}
-    median = getattr(alg, "median", None)  # PPO has none
-    median_critic = getattr(median, "network", None) or getattr(alg, "_raw_median_critic", None)
+    median_critic = alg.median.network if isinstance(alg, BPO) else None
     if is_like(median_critic, checkpoint.get("median_critic_state_dict")):
         networks["median_critic"] = median_critic
     return {name: network for name, network in networks.items() if network is not None}

@@ -106,8 +106,8 @@ class DurableRunner(OnPolicyRunner):
                 super().learn(num_learning_iterations, init_at_random_ep_len)
         except TrainingDivergedError as error:
             self._save_and_stop_logging()  # the networks are still those of the last mini-batch that was used
-            if columns := getattr(error, "columns", None):
-                error.args = (f"{error} What was not finite: {name_columns(self.env, columns)}.",)
+            if error.columns:
+                error.args = (f"{error} What was not finite: {name_columns(self.env, error.columns)}.",)
             raise
         finally:
             self._is_learning = False

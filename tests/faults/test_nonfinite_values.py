@@ -16,7 +16,7 @@ import torch
 from tensordict import TensorDict
 
 from isaaclab_bpo.algorithms import BPO, TrainingDivergedError
-from isaaclab_bpo.algorithms.health import ObservationGuard
+from isaaclab_bpo.algorithms.health import Health
 from isaaclab_bpo.runners import DurableRunner
 from point_mass import PointMass, runner_cfg
 
@@ -98,7 +98,7 @@ FROM_ENVIRONMENT: dict[str, Callable[..., None]] = {
 
 
 @pytest.mark.parametrize("kind", FROM_ENVIRONMENT)
-def test_unsound_values_of_the_environment(kind: str, record_fault: Callable[..., None]) -> None:
+def test_nonfinite_values_of_the_environment(kind: str, record_fault: Callable[..., None]) -> None:
     for seed in range(SEEDS):
         rng = random.Random(f"{kind} {seed}")
         torch.manual_seed(seed)
@@ -125,7 +125,7 @@ def spoil_gradient(network: str, value: float, parameter: int = -1) -> Callable[
     """Let the next gradient of a parameter be not finite, or huge."""
 
     def inject(bpo: BPO) -> None:
-        model = {"actor": bpo.actor, "critic": bpo.critic, "median critic": bpo.median_critic}[network] or bpo.critic
+        model = {"actor": bpo.actor, "critic": bpo.critic, "median critic": bpo.median.model}[network] or bpo.critic
         target = list(model.parameters())[parameter]
 
         def spoil(gradient: torch.Tensor) -> torch.Tensor:
@@ -169,7 +169,7 @@ IN_THE_UPDATE: dict[str, Callable[[BPO], None]] = {
 
 
 @pytest.mark.parametrize("kind", IN_THE_UPDATE)
-def test_unsound_values_in_the_update(kind: str, record_fault: Callable[..., None]) -> None:
+def test_nonfinite_values_in_the_update(kind: str, record_fault: Callable[..., None]) -> None:
     for seed in range(SEEDS):
         rng = random.Random(f"{kind} {seed}")
         torch.manual_seed(seed)
@@ -270,7 +270,7 @@ def test_an_invalid_transition_changes_nothing_but_itself(accelerate: bool) -> N
 
 def test_health_of_one_iteration_is_not_counted_in_the_next() -> None:
     """Isaac Lab hands out the same log until an episode ends."""
-    env, log = PointMass(num_envs=8), {}
+    env, log, logged = PointMass(num_envs=8), {}, {}
     bpo = make_runner(env, {}).alg
     assert isinstance(bpo, BPO)
     obs = env.get_observations()
@@ -281,15 +281,17 @@ def test_health_of_one_iteration_is_not_counted_in_the_next() -> None:
                 extras["log"] = log
                 bpo.process_env_step(obs, rewards, dones, extras)
                 assert log == {}
+                logged = extras["log"]
             bpo.compute_returns(obs)
         bpo.update()
-        assert log == {"Health/invalid_transitions": 0.0, "Health/skipped_mini_batches": 0.0}
+        assert log == {}
+        assert logged == {"Health/invalid_transitions": 0.0, "Health/skipped_mini_batches": 0.0}
 
 
 def test_observations_are_looked_at_where_they_are() -> None:
     obs = TensorDict({"policy": torch.zeros(2, 3, device="meta")}, batch_size=[2])  # which names no device
-    sound, valid = ObservationGuard()(obs)
-    assert {sound["policy"].device.type, valid.device.type} == {"meta"}
+    finite, valid = Health(100, "cpu").blank(obs)
+    assert {finite["policy"].device.type, valid.device.type} == {"meta"}
 
 
 def test_health_is_logged(tmp_path: Path) -> None:

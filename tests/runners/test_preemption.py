@@ -1,0 +1,47 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The signals of a cluster's scheduler, sent to this very process; tests/faults/ sends them to whole runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from isaaclab_bpo.runners import PREEMPTED, Preemption
+from isaaclab_bpo.runners.preemption import SIGNALS
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_first_signal_is_noted_and_the_next_one_is_the_systems(number: signal.Signals) -> None:
+    before = [signal.getsignal(each) for each in SIGNALS]
+    with Preemption() as preemption:
+        assert not preemption.requested
+        os.kill(os.getpid(), number)
+        assert preemption.requested
+        assert [signal.getsignal(each) for each in SIGNALS] == [signal.SIG_DFL] * 2
+    assert [signal.getsignal(each) for each in SIGNALS] == before
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signal_ends_a_program_that_has_nothing_to_save(number: signal.Signals) -> None:
+    with pytest.raises(SystemExit) as error, Preemption(exit_now=True):
+        os.kill(os.getpid(), number)
+    assert error.value.code == PREEMPTED
+
+
+def test_other_threads_leave_signals_alone() -> None:
+    handlers = []
+
+    def enter() -> None:
+        with Preemption():
+            handlers.extend(signal.getsignal(each) for each in SIGNALS)
+
+    before = [signal.getsignal(each) for each in SIGNALS]
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert handlers == before
