@@ -9,7 +9,7 @@ import importlib
 import os
 import secrets
 
-from .configuration import UserError
+from .errors import UserError
 
 REMEDIES = {"wandb": "the extra isaaclab_bpo[wandb]", "neptune": "it with pip"}
 """What to install for the services that need a package of the same name."""

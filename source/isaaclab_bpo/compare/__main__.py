@@ -21,9 +21,9 @@ except ModuleNotFoundError as error:
     raise SystemExit(f"compare: error: {error}: install the extra isaaclab_bpo[compare]") from None
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Read the command line and write the report."""
-    parser = argparse.ArgumentParser(prog="python -m isaaclab_bpo.compare", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(prog="compare", description=(__doc__ or "").split("\n")[0])
     parser.add_argument(
         "runs", type=Path, nargs="+", help="Folders of runs, or above them; or a runs.json of an earlier comparison."
     )
@@ -36,7 +36,7 @@ def main() -> None:
         metavar="TASK=RETURN",
         help="Return whose first time is reported. Default: the final return of the weakest algorithm.",
     )
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     mpl.use("agg")
 
     runs, problems = read_runs(args.runs)

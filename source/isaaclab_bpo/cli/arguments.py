@@ -1,0 +1,93 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The arguments of ``train`` and ``play``: ours, which need no Isaac Lab to be read, and Isaac Lab's."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Literal
+
+from isaaclab_bpo.robots import ASSET_MODES
+
+from .errors import UserError
+from .overrides import is_override
+
+Action = Literal["train", "play"]
+
+AGENTS = {"bpo": "rsl_rl_bpo_cfg_entry_point", "ppo": "rsl_rl_cfg_entry_point"}
+"""The key of the agent configuration in a task's registration, for each ``--algo``."""
+
+
+def own_parser(action: Action) -> argparse.ArgumentParser:
+    """Return a parser of the arguments that Isaac Lab does not know."""
+    parser = argparse.ArgumentParser(prog=f"{action}.py", add_help=False, allow_abbrev=False)
+    group = parser.add_argument_group("isaaclab_bpo")
+    group.add_argument("--algo", choices=tuple(AGENTS), help="Algorithm, short for its --agent. Default: bpo.")
+    group.add_argument(
+        "--assets",
+        choices=ASSET_MODES,
+        help="Robot files: NVIDIA's, the stand-ins of this package, or NVIDIA's where they can be reached (auto).",
+    )
+    if action == "train":
+        steps_help = "Steps of all environments together, instead of --max_iterations."
+        group.add_argument("--max_steps", type=number_of_steps, help=steps_help)
+    group.add_argument("--rl_library", choices=("rsl_rl",), help="Implied.")
+    return parser
+
+
+def number_of_steps(text: str) -> int:
+    """Return a number of steps, which may be written as 1e6."""
+    number = float(text)
+    if number < 1 or number % 1:
+        raise ValueError(text)
+    return int(number)
+
+
+def parse(action: Action, argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Parse a whole command line.
+
+    Args:
+        action: Which command it is of.
+        argv: The user's arguments, without the program's name.
+
+    Returns:
+        The arguments, ours and Isaac Lab's, and the overrides of configurations.
+
+    Raises:
+        UserError: If a number is out of range.
+        SystemExit: If argparse rejects the arguments, or after ``--help``.
+    """
+    from isaaclab.app import add_launcher_args
+    from isaaclab_rl.entrypoints.backends.cli_args_rsl_rl import add_rsl_rl_args
+    from isaaclab_rl.entrypoints.common import add_common_play_args, add_common_train_args
+    from isaaclab_tasks.utils import setup_preset_cli
+
+    parser = argparse.ArgumentParser(
+        prog=f"{action}.py",
+        description=f"{action.capitalize()} with BPO or PPO. All other arguments are Isaac Lab's.",
+        parents=[own_parser(action)],
+    )
+    add_common_args = add_common_train_args if action == "train" else add_common_play_args
+    add_common_args(parser, agent_default=None, agent_help="Key of the agent configuration. Default: that of --algo.")
+    parser.add_argument("--external_callback", help="Fully qualified path to an externally defined callback.")
+    if action == "train":
+        parser.add_argument("--resume_optimizer_state", action=argparse.BooleanOptionalAction, default=True)
+    add_rsl_rl_args(parser)
+    add_launcher_args(parser)
+    args, rest = setup_preset_cli(parser, argv)
+    _check_numbers(args)
+    return args, [token for token in rest if is_override(token)]
+
+
+def _check_numbers(args: argparse.Namespace) -> None:
+    """Refuse counts that are out of range."""
+    lowest = {"num_envs": 1, "max_iterations": 0, "video_length": 1, "video_interval": 0}
+    values = {name: getattr(args, name, None) for name in lowest}
+    errors = [
+        f"--{name} {value} is out of range: it must be at least {lowest[name]}"
+        for name, value in values.items()
+        if value is not None and value < lowest[name]
+    ]
+    if errors:
+        raise UserError("; ".join(errors))
