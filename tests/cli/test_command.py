@@ -305,6 +305,7 @@ def test_help_shows_our_arguments_and_isaaclabs(tmp_path: Path) -> None:
 def test_cpu_is_chosen_for_simulation_and_agent(ask: Ask) -> None:
     answer = ask("train", "--task", G1)
     args = answer["args"]
+    assert args["rl_library"] == "rsl_rl"
     assert args["task"] == "Isaac-Velocity-Rough-G1"
     assert args["agent"] == BPO
     assert args["device"] == "cpu"

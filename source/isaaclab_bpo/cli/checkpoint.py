@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from .arguments import Action
+from .configuration import override, resolve
 from .errors import UserError
-from .loading import resolve
-from .overrides import override
 
 
 def find_checkpoint(action: Action, args: argparse.Namespace, overrides: list[str]) -> Path | None:

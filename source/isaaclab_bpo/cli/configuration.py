@@ -7,26 +7,73 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
+from collections.abc import Mapping
 from dataclasses import is_dataclass
 from typing import Any
 
 from .arguments import Action
-from .errors import UserError
-from .loading import resolve
-from .overrides import field_error, preset_overrides
+from .errors import UserError, similar
+
+
+def _quietly() -> contextlib.redirect_stdout[io.StringIO]:
+    """Return a context in which Isaac Lab's loaders do not print a line at every call."""
+    return contextlib.redirect_stdout(io.StringIO())
+
+
+def load(task: str, key: str) -> Any:
+    """Return the configuration that a task is registered with under ``key``, presets not yet chosen."""
+    from isaaclab_tasks.utils import load_cfg_from_registry
+
+    with _quietly():
+        return load_cfg_from_registry(task, key)
+
+
+def resolve(args: argparse.Namespace, overrides: list[str], play_mode: bool = False) -> tuple[Any, Any]:
+    """Return the task's environment and agent configuration with ``overrides`` applied."""
+    from isaaclab_tasks.utils import resolve_task_config
+
+    with _quietly():
+        return resolve_task_config(args.task, args.agent, play_mode=play_mode, overrides=overrides)
+
+
+def override(overrides: list[str], key: str) -> str | None:
+    """Return the last value that ``overrides`` give to ``key``."""
+    return next((token.split("=", 1)[1] for token in reversed(overrides) if token.startswith(f"{key}=")), None)
+
+
+def preset_overrides(args: argparse.Namespace, overrides: list[str]) -> list[str]:
+    """Return the overrides that choose presets, after checking that the presets exist."""
+    from isaaclab_tasks.utils.hydra import collect_presets
+    from isaaclab_tasks.utils.preset_cli import enumerate_task_presets
+    from isaaclab_tasks.utils.preset_target import PresetTarget
+
+    with _quietly():
+        presets = enumerate_task_presets(args.task) or {}
+    aliases = PresetTarget.all_legacy_aliases()
+    paths = {
+        f"{section}.{path}"
+        for section, key in {"env": "env_cfg_entry_point", "agent": args.agent}.items()
+        for path in collect_presets(load(args.task, key))
+    }
+    chosen = []
+    for token in overrides:
+        key, value = token.split("=", 1)
+        targets = [target for target in PresetTarget if target.value == key]
+        for name in value.split(",") if targets else []:
+            of_target = set(presets.get(targets[0], []))
+            valid = of_target.union(*presets.values()) if targets[0] is PresetTarget.DOMAIN else of_target
+            if aliases.get(name, name) not in valid:
+                choices = ", ".join(sorted(valid)) or "none"
+                raise UserError(f"{key}={name} is not a preset of {args.task}: valid are {choices}")
+        if targets or key in paths:
+            chosen.append(token)
+    return chosen
 
 
 def checked_configurations(action: Action, args: argparse.Namespace, overrides: list[str]) -> tuple[Any, Any]:
     """Return the configurations of environment and agent with all arguments applied.
-
-    Args:
-        action: What they are to do.
-        args: The parsed arguments.
-        overrides: All overrides.
-
-    Returns:
-        Isaac Lab's configuration of the task, and that of rsl_rl's runner.
 
     Raises:
         UserError: If overrides or values of the agent's configuration are wrong, or a robot's file is missing.
@@ -59,7 +106,7 @@ def _apply(args: argparse.Namespace, overrides: list[str], play_mode: bool) -> t
     env_cfg, agent_cfg = resolve(args, presets, play_mode)
     errors = {}
     for token in overrides:
-        if token not in presets and (error := field_error(token, {"env": env_cfg, "agent": agent_cfg})):
+        if token not in presets and (error := _field_error(token, {"env": env_cfg, "agent": agent_cfg})):
             errors[token] = error
     good = [token for token in overrides if token not in errors]
     unsuitable = (ValueError, TypeError, KeyError, AttributeError, HydraException, OmegaConfBaseException)
@@ -99,3 +146,44 @@ def _check_assets(task: str, env_cfg: Any) -> None:
         f"--task {task!r} needs {missing}, which is not in ISAACSIM_ASSET_ROOT={root!r}: let it name a copy of "
         "NVIDIA's assets, or unset it"
     )
+
+
+def _field_error(token: str, configurations: dict[str, Any]) -> str | None:
+    """Return what is wrong with an override: an unknown field of ``configurations``, or a text in place of a number."""
+    key, text = token.split("=", 1)
+    if key.startswith(("+", "~", "hydra.")):  # Hydra's own language
+        return None
+    section, *path = key.split(".")
+    if section not in configurations or not path:
+        return f"{token!r} is not an override: they start with env. or agent., or are physics=, renderer= or presets="
+    node = configurations[section]
+    for depth, name in enumerate(path):
+        fields = _fields(node)
+        if name not in fields:
+            where = ".".join([section, *path[:depth]])
+            return f"{token!r} names an unknown field: {where} has no {name!r}{similar(name, fields)}"
+        node = fields[name]
+    if isinstance(node, (int, float)) and not isinstance(node, bool) and not _is_number(text):
+        return f"{token!r} needs a number: {key} is {node!r} by default"
+    return None
+
+
+def _fields(node: Any) -> dict[str, Any]:
+    """Return the fields of a configuration object, mapping or list by name."""
+    if isinstance(node, Mapping):
+        return {str(key): value for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return {str(index): value for index, value in enumerate(node)}
+    if not hasattr(node, "__dataclass_fields__"):
+        return {}
+    return {name: getattr(node, name) for name in {*node.__dataclass_fields__, *vars(node)}}
+
+
+def _is_number(text: str) -> bool:
+    if text.lower() in ("none", "null"):
+        return True
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

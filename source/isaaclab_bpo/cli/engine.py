@@ -15,10 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .configuration import load, override, preset_overrides, resolve
 from .errors import UserError
-from .loading import load, resolve
 from .machine import has_cuda
-from .overrides import override, preset_overrides
 
 JOINT_ORDER = {"isaaclab_physx": "physx", "isaaclab_ov": "physx", "isaaclab_newton": "mjwarp"}
 """The order of a robot's joints in the engines of each Isaac Lab package, by its name in ``joint_ordering``."""
@@ -28,11 +27,6 @@ def choose_engine(
     args: argparse.Namespace, overrides: list[str], checkpoint: Path | None
 ) -> tuple[list[str], list[str]]:
     """Choose a physics engine where the user did not, and a joint order that the checkpoint's policy knows.
-
-    Args:
-        args: The parsed arguments.
-        overrides: The overrides so far.
-        checkpoint: The local checkpoint that the run starts from.
 
     Returns:
         Overrides to add, and notes that tell the user what was chosen.

@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 
 from .arguments import Action
+from .configuration import override
 from .errors import UserError
-from .overrides import override
 
 NUM_ENVS_WITHOUT_CUDA: dict[Action, int] = {"train": 64, "play": 4}
 """Environments that a laptop simulates at a usable speed."""
@@ -29,12 +29,8 @@ def choose_devices(args: argparse.Namespace, overrides: list[str]) -> list[str]:
 
     Isaac Lab gives ``--device`` to the simulation only; the agent's is ``agent.device``.
 
-    Args:
-        args: The parsed arguments, whose device is set.
-        overrides: The overrides so far.
-
     Returns:
-        Overrides to add.
+        Overrides to add; the device in ``args`` is set.
     """
     given = args.device if getattr(args, "device_explicit", False) else None
     agent_device = override(overrides, "agent.device")

@@ -6,11 +6,8 @@
 from __future__ import annotations
 
 from .arguments import AGENTS, Action
+from .configuration import load
 from .errors import UserError, similar
-from .loading import load
-
-GYM_PREFIX = "Gym-"
-"""What the ids of Gymnasium's tasks start with: they need neither Isaac Lab's simulators nor robot files."""
 
 
 def find_agent(algo: str | None, agent: str | None) -> str:

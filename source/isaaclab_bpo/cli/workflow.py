@@ -31,9 +31,6 @@ from .run import launched
 def train(command: Command) -> None:
     """Train what a checked command line asks for.
 
-    Args:
-        command: The command.
-
     Raises:
         SystemExit: If the agent or its checkpoint does not fit the task, the newest state could not be saved, or the
             run was preempted.
@@ -87,9 +84,6 @@ def train(command: Command) -> None:
 
 def play(command: Command) -> None:
     """Play what a checked command line asks for, export the policy, and check the video.
-
-    Args:
-        command: The command.
 
     Raises:
         UserError: If there is no video where one was asked for.
