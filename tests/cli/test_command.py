@@ -41,7 +41,7 @@ for line in sys.stdin:
             overrides=command.overrides,
             added=command.overrides[given:],
             notes=command.notes,
-            checkpoint=str(command.checkpoint),
+            checkpoint=command.args.checkpoint,
             num_envs=command.args.num_envs or command.env_cfg.scene.num_envs,
             max_iterations=command.agent_cfg.max_iterations,
         )

@@ -124,11 +124,10 @@ def is_override(token: str) -> bool:
 def _check_numbers(args: argparse.Namespace) -> None:
     """Refuse counts that are out of range."""
     lowest = {"num_envs": 1, "max_iterations": 0, "video_length": 1, "video_interval": 0}
-    values = {name: getattr(args, name, None) for name in lowest}
     errors = [
-        f"--{name} {value} is out of range: it must be at least {lowest[name]}"
-        for name, value in values.items()
-        if value is not None and value < lowest[name]
+        f"--{name} {value} is out of range: it must be at least {least}"
+        for name, least in lowest.items()
+        if (value := getattr(args, name, None)) is not None and value < least
     ]
     if errors:
         raise UserError("; ".join(errors))

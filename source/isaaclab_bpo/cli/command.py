@@ -1,18 +1,18 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""A command line of ours becomes a run that Isaac Lab can start, checked beforehand."""
+"""A command line becomes a command that can start a run, checked beforehand."""
 
 from __future__ import annotations
 
 import argparse
 import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import machine
+from . import machine, video
 from .arguments import GYM_PREFIX, Action, parse
 from .checkpoint import check_widths, find_checkpoint
 from .configuration import checked_configurations, override
@@ -31,11 +31,11 @@ class Command:
     """The arguments, completed by what was chosen for the user."""
     overrides: list[str]
     """The overrides of configurations, the user's before those that were added."""
-    checkpoint: Path | None
-    """The local checkpoint that training resumes from or play loads."""
     env_cfg: Any
+    """Isaac Lab's configuration of the task, all arguments applied."""
     agent_cfg: Any
-    notes: list[str] = field(default_factory=list)
+    """The checked configuration of rsl_rl's runner."""
+    notes: list[str]
     """What was chosen for the user, to be said in one line."""
 
 
@@ -69,15 +69,13 @@ def translate(action: Action, argv: list[str]) -> Command:
         machine.check_log_folder(Path("logs", "rsl_rl", agent_cfg.experiment_name))
         prepare_logger(agent_cfg.logger)
     if args.video:
-        from . import video
-
         video.prepare(args, env_cfg)
     if not machine.has_cuda():
         threads = machine.set_threads()
         envs = "" if args.num_envs is None else f", {args.num_envs} environments (--num_envs)"
-        threads_note = f"{threads} torch thread{'s' * (threads > 1)} (OMP_NUM_THREADS)"
-        notes.insert(0, f"no CUDA device: CPU, {threads_note}{envs}")
-    return Command(action, args, overrides, checkpoint, env_cfg, agent_cfg, notes)
+        plural = "s" * (threads > 1)
+        notes.insert(0, f"no CUDA device: CPU, {threads} torch thread{plural} (OMP_NUM_THREADS){envs}")
+    return Command(action, args, overrides, env_cfg, agent_cfg, notes)
 
 
 def _set_iterations(args: argparse.Namespace, env_cfg: Any, agent_cfg: Any) -> None:

@@ -18,9 +18,6 @@ REMEDIES = {"wandb": "the extra isaaclab_bpo[wandb]", "neptune": "it with pip"}
 def prepare_logger(name: str) -> None:
     """Import the package of a logging service and log in to Weights & Biases.
 
-    Args:
-        name: "tensorboard", "wandb" or "neptune".
-
     Raises:
         UserError: If the package is missing, or there is neither an account nor the offline mode.
     """

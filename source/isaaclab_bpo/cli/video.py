@@ -75,17 +75,10 @@ def follow_robot(env: ManagerBasedRLEnv, env_ids: torch.Tensor | None, asset_nam
 
 
 def check(folder: Path, since: float) -> str:
-    """Check that ``folder`` holds a video that was written after ``since`` and that it decodes.
-
-    Args:
-        folder: Folder of the videos.
-        since: Time in seconds since the epoch.
-
-    Returns:
-        A sentence that names the video.
+    """Return a sentence that names the video in ``folder``, written after ``since`` [s since the epoch].
 
     Raises:
-        UserError: If there is none.
+        UserError: If there is none, or it does not decode.
     """
     import imageio_ffmpeg
 

@@ -3,7 +3,7 @@
 
 """Compare trainings of several algorithms and seeds: tables and learning curves from their tensorboard events.
 
-./isaaclab.sh -p -m isaaclab_bpo.compare logs/rsl_rl --output comparison
+isaaclab_bpo compare logs/rsl_rl --output comparison
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     mpl.use("agg")
 
-    runs, problems = read_runs(args.runs)
-    for problem in problems:
-        print(f"compare: left out: {problem}", file=sys.stderr)
+    runs, left_out = read_runs(args.runs)
+    for reason in left_out:
+        print(f"compare: left out: {reason}", file=sys.stderr)
     thresholds = dict(args.threshold)
     try:
         if not runs:
@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
         if unknown:
             tasks = ", ".join(sorted({run.task for run in runs}))
             raise ValueError(f"--threshold names {unknown[0]!r}, but the runs are of {tasks}")
-        files = write_report(runs, problems, thresholds, args.output)
+        files = write_report(runs, left_out, thresholds, args.output)
     except (ValueError, OSError) as error:
         print(f"compare: error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
