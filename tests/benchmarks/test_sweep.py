@@ -76,7 +76,7 @@ def test_every_command_is_one_that_train_accepts(ray_tune: ModuleType, tmp_path:
 import json, sys
 
 from isaaclab_bpo.cli.command import translate
-from isaaclab_bpo.cli.configuration import UserError
+from isaaclab_bpo.cli.errors import UserError
 for argv in {[command[3:] for command in commands]!r}:
     try:
         answer = translate("train", [*argv, "--logger", "tensorboard"]).args.task

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""What the scripts make of a command line, and what they refuse, all before a simulator starts."""
+"""What becomes of a command line, and what is refused, all before a simulator starts."""
 
 from __future__ import annotations
 
@@ -23,19 +23,28 @@ G1, GO1 = "Isaac-Velocity-Rough-G1-v0", "Isaac-Velocity-Rough-Unitree-Go1-v0"
 BPO, PPO = "rsl_rl_bpo_cfg_entry_point", "rsl_rl_cfg_entry_point"
 without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="tests the defaults of a machine without CUDA")
 
-# Imports Isaac Lab once and translates one command line after the other, as a script does with its only one.
+# Imports Isaac Lab once and translates one command line after the other, as the command does with its only one.
 WORKER = """
 import json, os, sys
 
 from isaaclab_bpo.cli.command import translate
-from isaaclab_bpo.cli.configuration import UserError
+from isaaclab_bpo.cli.errors import UserError
 sys.path.append(sys.argv[1])  # the last place, so that its entry point is found after ours
 for line in sys.stdin:
     folder, action, argv = json.loads(line)
     os.chdir(folder)
     try:
         command = translate(action, argv)
-        answer = dict(argv=command.argv, notes=command.notes, checkpoint=str(command.checkpoint))
+        given = len([token for token in argv if "=" in token and not token.startswith("-")])
+        answer = dict(
+            args=vars(command.args),
+            overrides=command.overrides,
+            added=command.overrides[given:],
+            notes=command.notes,
+            checkpoint=command.args.checkpoint,
+            num_envs=command.args.num_envs or command.env_cfg.scene.num_envs,
+            max_iterations=command.agent_cfg.max_iterations,
+        )
     except UserError as error:
         answer = dict(error=str(error))
     print("ANSWER", json.dumps(answer), flush=True)
@@ -89,11 +98,6 @@ def ask(worker: subprocess.Popen[str], tmp_path: Path) -> Ask:
     return ask
 
 
-def last(argv: list[str], name: str) -> str:
-    """Return the value of the last argument ``name``, the one that counts."""
-    return argv[len(argv) - argv[::-1].index(name)]
-
-
 LAYERS = {f"mlp.{2 * i}.weight": torch.zeros(width, 1) for i, width in enumerate((512, 256, 128, 12))}
 OPTIMIZER = {"state": {}, "param_groups": [{"lr": 1e-3, "params": []}]}
 CHECKPOINT = {"iter": 7, "actor_state_dict": LAYERS, "critic_state_dict": LAYERS, "optimizer_state_dict": OPTIMIZER}
@@ -115,7 +119,7 @@ def write_run(cwd: Path, task: str, agent: str, physics: str, created: str = "20
 
 def test_a_users_own_task_has_a_bpo_agent(ask: Ask) -> None:
     answer = ask("train", "--task", "Users-Go1", "--algo", "bpo")
-    assert last(answer["argv"], "--agent") == BPO
+    assert answer["args"]["agent"] == BPO
 
 
 OVPHYSX = "isaaclab_ov.physics.ovphysx_manager:OvPhysxManager"
@@ -166,11 +170,12 @@ def test_mistakes_are_named(ask: Ask, argv: list[str], parts: list[str]) -> None
 
 @without_cuda
 def test_gymnasiums_tasks_keep_their_number_of_environments(ask: Ask) -> None:
-    argv = ask("train", "--task", "Gym-Hopper-v5", "--max_steps", "1e6")["argv"]
-    assert last(argv, "--max_iterations") == "489"  # 1e6/(4 environments x 512 steps), rounded up
-    assert "--num_envs" not in argv
-    assert "agent.device=cpu" in argv
-    assert not any(token.startswith("physics=") for token in argv)
+    answer = ask("train", "--task", "Gym-Hopper-v5", "--max_steps", "1e6")
+    assert answer["max_iterations"] == 489  # 1e6/(4 environments x 512 steps), rounded up
+    assert answer["args"]["num_envs"] is None
+    assert answer["num_envs"] == 4
+    assert "agent.device=cpu" in answer["overrides"]
+    assert not any(token.startswith("physics=") for token in answer["overrides"])
 
 
 @without_cuda
@@ -229,7 +234,7 @@ def test_damaged_configuration_of_a_run_is_no_crash(ask: Ask, tmp_path: Path, te
     checkpoint = write_run(tmp_path, GO1, BPO, OVPHYSX)
     (checkpoint.parent / "params" / "env.yaml").write_text(text)
     answer = ask("train", "--task", GO1, "--checkpoint", str(checkpoint))
-    assert "argv" in answer or "env.yaml', which says how the checkpoint was trained, is damaged" in answer["error"]
+    assert "args" in answer or "env.yaml', which says how the checkpoint was trained, is damaged" in answer["error"]
 
 
 def test_configuration_of_a_run_cannot_add_overrides(ask: Ask, tmp_path: Path) -> None:
@@ -299,34 +304,37 @@ def test_help_shows_our_arguments_and_isaaclabs(tmp_path: Path) -> None:
 @without_cuda
 def test_cpu_is_chosen_for_simulation_and_agent(ask: Ask) -> None:
     answer = ask("train", "--task", G1)
-    argv = answer["argv"]
-    assert last(argv, "--rl_library") == "rsl_rl"
-    assert last(argv, "--task") == "Isaac-Velocity-Rough-G1"
-    assert last(argv, "--agent") == BPO
-    assert last(argv, "--device") == "cpu"
-    assert last(argv, "--num_envs") == "64"
-    assert {"agent.device=cpu", "physics=ovphysx"} <= set(argv)
+    args = answer["args"]
+    assert args["rl_library"] == "rsl_rl"
+    assert args["task"] == "Isaac-Velocity-Rough-G1"
+    assert args["agent"] == BPO
+    assert args["device"] == "cpu"
+    assert args["num_envs"] == 64
+    assert {"agent.device=cpu", "physics=ovphysx"} <= set(answer["overrides"])
     assert len(answer["notes"]) == 2
 
 
 @without_cuda
 def test_what_the_user_chose_stays(ask: Ask) -> None:
     given = ["--task", G1, "--algo", "ppo", "--num_envs", "3", "--device", "cpu", "physics=newton_mjwarp"]
-    argv = ask("train", *given)["argv"]
-    assert argv[2 : 2 + len(given) - 2] == [*given[:2], *given[4:]]
-    assert last(argv, "--agent") == PPO
-    assert [token for token in argv if token.startswith("physics=")] == ["physics=newton_mjwarp"]
-    assert argv.count("--num_envs") == 1
-    assert "--num_envs" not in ask("train", "--task", G1, "env.scene.num_envs=5")["argv"]
+    answer = ask("train", *given)
+    args, overrides = answer["args"], answer["overrides"]
+    assert (args["algo"], args["num_envs"], args["device"]) == ("ppo", 3, "cpu")
+    assert args["agent"] == PPO
+    assert [token for token in overrides if token.startswith("physics=")] == ["physics=newton_mjwarp"]
+    assert answer["num_envs"] == 3
+    answer = ask("train", "--task", G1, "env.scene.num_envs=5")
+    assert answer["args"]["num_envs"] is None
+    assert answer["num_envs"] == 5
 
 
 @without_cuda
 def test_flat_go1_starts_without_isaac_sim(ask: Ask) -> None:
-    assert "physics=ovphysx" in ask("train", "--task", "Isaac-Velocity-Flat-Unitree-Go1-v0")["argv"]
+    assert "physics=ovphysx" in ask("train", "--task", "Isaac-Velocity-Flat-Unitree-Go1-v0")["overrides"]
 
 
 def test_device_reaches_the_agent(ask: Ask) -> None:
-    assert "agent.device=cpu" in ask("train", "--task", G1, "--device", "cpu")["argv"]
+    assert "agent.device=cpu" in ask("train", "--task", G1, "--device", "cpu")["overrides"]
 
 
 @pytest.mark.parametrize(
@@ -338,7 +346,7 @@ def test_latest_run_is_found_under_old_and_new_ids(ask: Ask, tmp_path: Path, ask
     write_run(tmp_path, trained, PPO, OVPHYSX)
     answer = ask("play", "--task", asked)
     assert answer["checkpoint"] == str(checkpoint)
-    assert last(answer["argv"], "--checkpoint") == str(checkpoint)
+    assert answer["args"]["checkpoint"] == str(checkpoint)
 
 
 @pytest.mark.parametrize(
@@ -358,8 +366,7 @@ def test_policy_meets_the_joint_order_that_it_learned(
     ask: Ask, tmp_path: Path, action: str, trained: str, chosen: list[str], physics: str | None, order: str | None
 ) -> None:
     checkpoint = write_run(tmp_path, GO1, BPO, trained)
-    argv = ask(action, "--task", GO1, "--checkpoint", str(checkpoint), *chosen)["argv"]
-    added = argv[argv.index("--task", 3) :]
+    added = ask(action, "--task", GO1, "--checkpoint", str(checkpoint), *chosen)["added"]
     assert [token for token in added if token.startswith("physics=")] == ([physics] if physics else [])
     joint_orders = [token for token in added if token.startswith("env.scene.robot.joint_ordering=")]
     assert joint_orders == ([f"env.scene.robot.joint_ordering={order}"] if order else [])

@@ -18,7 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 900  # [s]; a start takes 40 on two idle cores
 TRAIN = (str(ROOT / "isaaclab.sh"), "-p", "scripts/rsl_rl/train.py")
-BPO_TERMS = ("median", "ratio_deviation", "ratio_outside", "above_median", "median_deviation", "kl")
+BPO_TERMS = ("median", "ratio_deviation", "clip_fraction", "above_median", "median_deviation", "kl")
 PLAY = (str(ROOT / "isaaclab.sh"), "-p", "scripts/rsl_rl/play.py")
 
 

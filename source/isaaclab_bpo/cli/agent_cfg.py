@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Checks of a resolved agent configuration, before anything expensive starts."""
+"""Errors in Isaac Lab's configuration of an rsl_rl agent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MAY_BE_MISSING = ("obs_groups", "empirical_normalization", "policy", "stochasti
 def check_agent_cfg(
     agent_cfg: RslRlBaseRunnerCfg, num_envs: int | None = None, observations: Iterable[str] | None = None
 ) -> list[str]:
-    """Return what is wrong with the configuration of an rsl_rl agent, all problems at once.
+    """Return what is wrong with the configuration of an rsl_rl agent, all errors at once.
 
     Args:
         agent_cfg: Runner configuration of BPO or PPO, all overrides applied.
@@ -35,34 +35,34 @@ def check_agent_cfg(
         observations: Names of the environment's observation groups, if they are known.
 
     Returns:
-        A sentence for each problem that names the field, the value and the valid choices; empty if all is well.
+        A sentence for each error that names the field, the value and the valid choices; empty if all is well.
     """
     agent_cfg = copy.deepcopy(agent_cfg)
     with contextlib.redirect_stdout(io.StringIO()):  # its warnings come again when the run starts
         agent_cfg = handle_deprecated_rsl_rl_cfg(agent_cfg, version("rsl-rl-lib"))
-    values, problems = _values("agent", agent_cfg)
+    values, errors = _values("agent", agent_cfg)
     runners = one_of("OnPolicyRunner", "DistillationRunner")
-    problems += errors_of(values, {"class_name": runners}, "agent.")
+    errors += errors_of(values, {"class_name": runners}, "agent.")
     if values.get("class_name") == "DistillationRunner":  # rsl_rl checks students and teachers itself
-        return problems + errors_of(values, RUNNER_RULES, "agent.")
-    return problems + [f"agent.{problem}" for problem in configuration_errors(values, num_envs, observations)]
+        return errors + errors_of(values, RUNNER_RULES, "agent.")
+    return errors + [f"agent.{error}" for error in configuration_errors(values, num_envs, observations)]
 
 
 def _values(path: str, cfg: Any) -> tuple[dict[str, Any], list[str]]:
     """Return the values of a configclass and of those in it, and name fields that are unknown or have no value."""
     known = [field.name for field in fields(cfg)]
-    values, problems = {}, []
+    values, errors = {}, []
     for name, value in vars(cfg).items():
         if name not in known:  # Hydra's overrides create such attributes without a word
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {path}.{close[0]}?" if close else f"its fields are {', '.join(known)}."
-            problems.append(f"{path}.{name} is not a field of {type(cfg).__name__}: {hint}")
+            errors.append(f"{path}.{name} is not a field of {type(cfg).__name__}: {hint}")
         elif isinstance(value, type(MISSING)):
             if name not in _MAY_BE_MISSING:
-                problems.append(f"{path}.{name} is not set, and it has no default.")
+                errors.append(f"{path}.{name} is not set, and it has no default.")
         elif is_dataclass(value):
             values[name], found = _values(f"{path}.{name}", value)
-            problems += found
+            errors += found
         else:
             values[name] = str(value) if isinstance(value, str) else value  # Isaac Lab's names of classes are callable
-    return values, problems
+    return values, errors

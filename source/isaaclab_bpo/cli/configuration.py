@@ -1,30 +1,41 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The configuration that a command line asks for, resolved as Isaac Lab does it and checked beforehand."""
+"""The configurations that a command line asks for, resolved as Isaac Lab does it and checked."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import difflib
 import io
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import is_dataclass
-from typing import Any, Literal
+from typing import Any
 
-Action = Literal["train", "play"]
-
-
-class UserError(Exception):
-    """A mistake in the command line; the message is the one sentence that the user reads."""
+from .arguments import Action
+from .errors import UserError, similar
 
 
-def similar(name: str, names: Iterable[str]) -> str:
-    """Return the end of a sentence that offers the closest of ``names``."""
-    close = difflib.get_close_matches(name, list(names), n=3, cutoff=0.6)
-    return f": did you mean {' or '.join(close)}?" if close else ""
+def _quietly() -> contextlib.redirect_stdout[io.StringIO]:
+    """Return a context in which Isaac Lab's loaders do not print a line at every call."""
+    return contextlib.redirect_stdout(io.StringIO())
+
+
+def load(task: str, key: str) -> Any:
+    """Return the configuration that a task is registered with under ``key``, presets not yet chosen."""
+    from isaaclab_tasks.utils import load_cfg_from_registry
+
+    with _quietly():
+        return load_cfg_from_registry(task, key)
+
+
+def resolve(args: argparse.Namespace, overrides: list[str], play_mode: bool = False) -> tuple[Any, Any]:
+    """Return the task's environment and agent configuration with ``overrides`` applied."""
+    from isaaclab_tasks.utils import resolve_task_config
+
+    with _quietly():
+        return resolve_task_config(args.task, args.agent, play_mode=play_mode, overrides=overrides)
 
 
 def override(overrides: list[str], key: str) -> str | None:
@@ -32,32 +43,19 @@ def override(overrides: list[str], key: str) -> str | None:
     return next((token.split("=", 1)[1] for token in reversed(overrides) if token.startswith(f"{key}=")), None)
 
 
-def load_quietly(load: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call one of Isaac Lab's configuration loaders without the lines that it prints: it will be called again."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        return load(*args, **kwargs)
-
-
-def resolve(args: argparse.Namespace, overrides: list[str], play_mode: bool) -> tuple[Any, Any]:
-    """Return the task's environment and agent configuration with ``overrides`` applied."""
-    from isaaclab_tasks.utils import resolve_task_config
-
-    return load_quietly(resolve_task_config, args.task, args.agent, play_mode=play_mode, overrides=overrides)
-
-
-def selectors(args: argparse.Namespace, overrides: list[str]) -> list[str]:
+def preset_overrides(args: argparse.Namespace, overrides: list[str]) -> list[str]:
     """Return the overrides that choose presets, after checking that the presets exist."""
     from isaaclab_tasks.utils.hydra import collect_presets
-    from isaaclab_tasks.utils.parse_cfg import load_cfg_from_registry
     from isaaclab_tasks.utils.preset_cli import enumerate_task_presets
     from isaaclab_tasks.utils.preset_target import PresetTarget
 
-    presets = load_quietly(enumerate_task_presets, args.task) or {}
+    with _quietly():
+        presets = enumerate_task_presets(args.task) or {}
     aliases = PresetTarget.all_legacy_aliases()
     paths = {
         f"{section}.{path}"
         for section, key in {"env": "env_cfg_entry_point", "agent": args.agent}.items()
-        for path in collect_presets(load_quietly(load_cfg_from_registry, args.task, key))
+        for path in collect_presets(load(args.task, key))
     }
     chosen = []
     for token in overrides:
@@ -74,61 +72,55 @@ def selectors(args: argparse.Namespace, overrides: list[str]) -> list[str]:
     return chosen
 
 
-def check_configuration(action: Action, args: argparse.Namespace, overrides: list[str]) -> tuple[Any, Any]:
-    """Refuse wrong overrides, wrong values anywhere in the agent's configuration, and robots without a file.
+def checked_configurations(action: Action, args: argparse.Namespace, overrides: list[str]) -> tuple[Any, Any]:
+    """Return the configurations of environment and agent with all arguments applied.
 
-    Returns:
-        The configurations of environment and agent.
+    Raises:
+        UserError: If overrides or values of the agent's configuration are wrong, or a robot's file is missing.
     """
+    from isaaclab_rl.entrypoints.backends.cli_args_rsl_rl import update_rsl_rl_cfg
+    from isaaclab_rl.rsl_rl import check_rsl_rl_version, handle_deprecated_rsl_rl_cfg
+
+    from .agent_cfg import check_agent_cfg
+
+    env_cfg, agent_cfg, errors = _apply(args, overrides, play_mode=action == "play" and not args.train_env_cfg)
+    with contextlib.suppress(TypeError):  # of a logger that is no text, which is named below
+        update_rsl_rl_cfg(agent_cfg, args)
+    num_envs = args.num_envs or env_cfg.scene.num_envs
+    if not isinstance(num_envs, int) or num_envs < 1:
+        errors.append(f"env.scene.num_envs={num_envs} is out of range: it must be an integer of at least 1")
+        num_envs = None
+    errors += check_agent_cfg(agent_cfg, num_envs if action == "train" else None, _observation_groups(env_cfg))
+    if errors:
+        raise UserError("; ".join(error.removesuffix(".") for error in errors))
+    _check_assets(args.task, env_cfg)
+    return env_cfg, handle_deprecated_rsl_rl_cfg(agent_cfg, check_rsl_rl_version())
+
+
+def _apply(args: argparse.Namespace, overrides: list[str], play_mode: bool) -> tuple[Any, Any, list[str]]:
+    """Return both configurations with those overrides that suit them, and what is wrong with the others."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from isaaclab_bpo.cli.agent_cfg import check_agent_cfg
-    from isaaclab_bpo.robots import missing_asset, uses_standins
-
-    play_mode = action == "play" and not args.train_env_cfg
-    chosen = selectors(args, overrides)
-    env_cfg, agent_cfg = resolve(args, chosen, play_mode)
-    wrong = {}
+    presets = preset_overrides(args, overrides)
+    env_cfg, agent_cfg = resolve(args, presets, play_mode)
+    errors = {}
     for token in overrides:
-        if token not in chosen:
-            try:
-                _check_override(token, {"env": env_cfg, "agent": agent_cfg})
-            except UserError as error:
-                wrong[token] = str(error)
-    good = [token for token in overrides if token not in wrong]
+        if token not in presets and (error := _field_error(token, {"env": env_cfg, "agent": agent_cfg})):
+            errors[token] = error
+    good = [token for token in overrides if token not in errors]
     unsuitable = (ValueError, TypeError, KeyError, AttributeError, HydraException, OmegaConfBaseException)
     try:
         env_cfg, agent_cfg = resolve(args, good, play_mode)
     except unsuitable as error:
         for token in good:  # which one?
             try:
-                resolve(args, [*chosen, token], play_mode)
+                resolve(args, [*presets, token], play_mode)
             except unsuitable as one:
-                wrong[token] = f"{token!r} does not suit the field: {' '.join(str(one).split())}"
-        if not wrong:
+                errors[token] = f"{token!r} does not suit the field: {' '.join(str(one).split())}"
+        if not errors:
             raise UserError(f"the overrides do not suit each other: {' '.join(str(error).split())}") from None
-    num_envs = args.num_envs or env_cfg.scene.num_envs
-    problems = [*wrong.values()]
-    if not isinstance(num_envs, int) or num_envs < 1:
-        problems.append(f"env.scene.num_envs={num_envs} is out of range: it must be an integer of at least 1")
-        num_envs = None
-    problems += check_agent_cfg(agent_cfg, num_envs if action == "train" else None, _observation_groups(env_cfg))
-    if problems:
-        raise UserError("; ".join(problem.removesuffix(".") for problem in problems))
-    missing = missing_asset(env_cfg)
-    if missing is not None and not uses_standins():
-        root = os.environ["ISAACSIM_ASSET_ROOT"]
-        raise UserError(
-            f"--task {args.task!r} needs {missing}, which is not in ISAACSIM_ASSET_ROOT={root!r}: let it name a copy "
-            "of NVIDIA's assets, or unset it"
-        )
-    if missing is not None:
-        raise UserError(
-            f"--task {args.task!r} needs {missing}, NVIDIA's asset server is out of reach and this package has no "
-            "stand-in for it: connect to the server, or set ISAACSIM_ASSET_ROOT to a local copy of NVIDIA's assets"
-        )
-    return env_cfg, agent_cfg
+    return env_cfg, agent_cfg, [*errors.values()]
 
 
 def _observation_groups(env_cfg: Any) -> list[str] | None:
@@ -137,25 +129,43 @@ def _observation_groups(env_cfg: Any) -> list[str] | None:
     return [name for name, group in vars(groups).items() if group is not None] if is_dataclass(groups) else None
 
 
-def _check_override(token: str, configurations: dict[str, Any]) -> None:
-    """Refuse an override of a field that does not exist or holds another type."""
+def _check_assets(task: str, env_cfg: Any) -> None:
+    """Refuse a task that needs a file which a local asset root lacks."""
+    from isaaclab_bpo.robots import missing_asset, uses_standins
+
+    missing = missing_asset(env_cfg)
+    if missing is None:
+        return
+    if uses_standins():
+        raise UserError(
+            f"--task {task!r} needs {missing}, NVIDIA's asset server is out of reach and this package has no "
+            "stand-in for it: connect to the server, or set ISAACSIM_ASSET_ROOT to a local copy of NVIDIA's assets"
+        )
+    root = os.environ["ISAACSIM_ASSET_ROOT"]
+    raise UserError(
+        f"--task {task!r} needs {missing}, which is not in ISAACSIM_ASSET_ROOT={root!r}: let it name a copy of "
+        "NVIDIA's assets, or unset it"
+    )
+
+
+def _field_error(token: str, configurations: dict[str, Any]) -> str | None:
+    """Return what is wrong with an override: an unknown field of ``configurations``, or a text in place of a number."""
     key, text = token.split("=", 1)
     if key.startswith(("+", "~", "hydra.")):  # Hydra's own language
-        return
+        return None
     section, *path = key.split(".")
     if section not in configurations or not path:
-        raise UserError(
-            f"{token!r} is not an override: they start with env. or agent., or are physics=, renderer= or presets="
-        )
+        return f"{token!r} is not an override: they start with env. or agent., or are physics=, renderer= or presets="
     node = configurations[section]
     for depth, name in enumerate(path):
         fields = _fields(node)
         if name not in fields:
             where = ".".join([section, *path[:depth]])
-            raise UserError(f"{token!r} names an unknown field: {where} has no {name!r}{similar(name, fields)}")
+            return f"{token!r} names an unknown field: {where} has no {name!r}{similar(name, fields)}"
         node = fields[name]
     if isinstance(node, (int, float)) and not isinstance(node, bool) and not _is_number(text):
-        raise UserError(f"{token!r} needs a number: {key} is {node!r} by default")
+        return f"{token!r} needs a number: {key} is {node!r} by default"
+    return None
 
 
 def _fields(node: Any) -> dict[str, Any]:

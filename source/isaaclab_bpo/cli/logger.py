@@ -9,7 +9,7 @@ import importlib
 import os
 import secrets
 
-from .configuration import UserError
+from .errors import UserError
 
 REMEDIES = {"wandb": "the extra isaaclab_bpo[wandb]", "neptune": "it with pip"}
 """What to install for the services that need a package of the same name."""
@@ -17,9 +17,6 @@ REMEDIES = {"wandb": "the extra isaaclab_bpo[wandb]", "neptune": "it with pip"}
 
 def prepare_logger(name: str) -> None:
     """Import the package of a logging service and log in to Weights & Biases.
-
-    Args:
-        name: "tensorboard", "wandb" or "neptune".
 
     Raises:
         UserError: If the package is missing, or there is neither an account nor the offline mode.

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .command import Command
-from .configuration import UserError
+from .errors import UserError
 
 if TYPE_CHECKING:
     import torch
@@ -20,56 +20,43 @@ SIZE = (1280, 720)
 """Width and height of videos that are filmed without Isaac Sim."""
 
 
-def prepare(command: Command) -> None:
-    """Let the environment configuration of the command's task come with a camera that follows the robot.
+def prepare(args: argparse.Namespace, env_cfg: Any) -> None:
+    """Give an environment configuration a camera that follows the robot.
 
     Isaac Lab's fixed camera looks at the origin of the world, where on generated terrain no robot is. Without Isaac
     Sim, whose viewport Isaac Lab films by default, Newton's OpenGL viewer films off-screen.
 
     Args:
-        command: A checked command with ``--video``.
+        args: The parsed arguments with ``--video``; without Isaac Sim, the viewer is named in them.
+        env_cfg: The resolved configuration.
 
     Raises:
         UserError: If a video cannot be written here.
     """
-    import gymnasium as gym
     from isaaclab.assets import ArticulationCfg
     from isaaclab.managers import EventTermCfg
-    from isaaclab.utils.string import string_to_callable
     from isaaclab_visualizers.newton import NewtonGLVisualizerCfg
 
-    if command.args.frontend != "torch":
-        raise UserError(f"--video needs --frontend torch, not {command.args.frontend!r}")
+    if args.frontend != "torch":
+        raise UserError(f"--video needs --frontend torch, not {args.frontend!r}")
     if importlib.util.find_spec("moviepy") is None or importlib.util.find_spec("moviepy.editor") is None:
         raise UserError("--video needs moviepy < 2: install the extra isaaclab_bpo[isaaclab] or isaaclab[video]")
 
-    if command.args.task not in gym.registry:  # an --external_callback will register it
-        return
-    registration = gym.registry[command.args.task].kwargs
-    registered = registration["env_cfg_entry_point"]
-    off_screen = not command.args.visualizer and importlib.util.find_spec("isaacsim") is None
-    if off_screen:  # on the command line too: Newton loads what robots look like only for a viewer that is named there
-        command.argv += ["--viz", "newton_gl"]
-
-    def env_cfg_with_camera() -> Any:
-        env_cfg = (string_to_callable(registered) if isinstance(registered, str) else registered)()
-        robot = next((name for name, cfg in vars(env_cfg.scene).items() if isinstance(cfg, ArticulationCfg)), None)
-        if robot is not None and hasattr(env_cfg, "events"):
-            env_cfg.events.follow_robot = EventTermCfg(
-                func=follow_robot,
-                mode="interval",
-                interval_range_s=(0.0, 0.0),  # every step
-                is_global_time=True,
-                params={"asset_name": robot},
-            )
-        if off_screen:
-            width, height = SIZE
-            env_cfg.sim.visualizer_cfgs = [
-                NewtonGLVisualizerCfg(headless=True, window_width=width, window_height=height, streaming_view=False)
-            ]
-        return env_cfg
-
-    registration["env_cfg_entry_point"] = env_cfg_with_camera
+    robot = next((name for name, cfg in vars(env_cfg.scene).items() if isinstance(cfg, ArticulationCfg)), None)
+    if robot is not None and hasattr(env_cfg, "events"):
+        env_cfg.events.follow_robot = EventTermCfg(
+            func=follow_robot,
+            mode="interval",
+            interval_range_s=(0.0, 0.0),  # every step
+            is_global_time=True,
+            params={"asset_name": robot},
+        )
+    if not args.visualizer and importlib.util.find_spec("isaacsim") is None:
+        args.visualizer = ["newton_gl"]  # Newton loads what robots look like only for a viewer that is named here
+        width, height = SIZE
+        env_cfg.sim.visualizer_cfgs = [
+            NewtonGLVisualizerCfg(headless=True, window_width=width, window_height=height, streaming_view=False)
+        ]
 
 
 def follow_robot(env: ManagerBasedRLEnv, env_ids: torch.Tensor | None, asset_name: str) -> None:
@@ -88,17 +75,10 @@ def follow_robot(env: ManagerBasedRLEnv, env_ids: torch.Tensor | None, asset_nam
 
 
 def check(folder: Path, since: float) -> str:
-    """Check that ``folder`` holds a video that was written after ``since`` and that it decodes.
-
-    Args:
-        folder: Folder of the videos.
-        since: Time in seconds since the epoch.
-
-    Returns:
-        A sentence that names the video.
+    """Return a sentence that names the video in ``folder``, written after ``since`` [s since the epoch].
 
     Raises:
-        UserError: If there is none.
+        UserError: If there is none, or it does not decode.
     """
     import imageio_ffmpeg
 

@@ -3,7 +3,7 @@
 
 """Compare trainings of several algorithms and seeds: tables and learning curves from their tensorboard events.
 
-./isaaclab.sh -p -m isaaclab_bpo.compare logs/rsl_rl --output comparison
+isaaclab_bpo compare logs/rsl_rl --output comparison
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ except ModuleNotFoundError as error:
     raise SystemExit(f"compare: error: {error}: install the extra isaaclab_bpo[compare]") from None
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Read the command line and write the report."""
-    parser = argparse.ArgumentParser(prog="python -m isaaclab_bpo.compare", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(prog="compare", description=(__doc__ or "").split("\n")[0])
     parser.add_argument(
         "runs", type=Path, nargs="+", help="Folders of runs, or above them; or a runs.json of an earlier comparison."
     )
@@ -36,12 +36,12 @@ def main() -> None:
         metavar="TASK=RETURN",
         help="Return whose first time is reported. Default: the final return of the weakest algorithm.",
     )
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     mpl.use("agg")
 
-    runs, problems = read_runs(args.runs)
-    for problem in problems:
-        print(f"compare: left out: {problem}", file=sys.stderr)
+    runs, left_out = read_runs(args.runs)
+    for reason in left_out:
+        print(f"compare: left out: {reason}", file=sys.stderr)
     thresholds = dict(args.threshold)
     try:
         if not runs:
@@ -50,7 +50,7 @@ def main() -> None:
         if unknown:
             tasks = ", ".join(sorted({run.task for run in runs}))
             raise ValueError(f"--threshold names {unknown[0]!r}, but the runs are of {tasks}")
-        files = write_report(runs, problems, thresholds, args.output)
+        files = write_report(runs, left_out, thresholds, args.output)
     except (ValueError, OSError) as error:
         print(f"compare: error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -1,0 +1,133 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The arguments of ``train`` and ``play``: ours, which are read before Isaac Lab is imported, and Isaac Lab's."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+from typing import Literal
+
+from isaaclab_bpo.robots import ASSET_MODES, select_assets
+
+from .errors import UserError
+
+Action = Literal["train", "play"]
+
+GYM_PREFIX = "Gym-"
+"""What the ids of Gymnasium's tasks start with: they need neither Isaac Lab's simulators nor robot files."""
+
+AGENTS = {"bpo": "rsl_rl_bpo_cfg_entry_point", "ppo": "rsl_rl_cfg_entry_point"}
+"""The key of the agent configuration in a task's registration, for each ``--algo``."""
+
+
+def _own_parser(action: Action) -> argparse.ArgumentParser:
+    """Return a parser of the arguments that Isaac Lab does not know."""
+    parser = argparse.ArgumentParser(prog=f"{action}.py", add_help=False, allow_abbrev=False)
+    group = parser.add_argument_group("isaaclab_bpo")
+    group.add_argument("--algo", choices=tuple(AGENTS), help="Algorithm, short for its --agent. Default: bpo.")
+    group.add_argument(
+        "--assets",
+        choices=ASSET_MODES,
+        help="Robot files: NVIDIA's, the stand-ins of this package, or NVIDIA's where they can be reached (auto).",
+    )
+    if action == "train":
+        steps_help = "Steps of all environments together, instead of --max_iterations."
+        group.add_argument("--max_steps", type=number_of_steps, help=steps_help)
+    group.add_argument("--rl_library", choices=("rsl_rl",), default="rsl_rl", help="Implied.")
+    return parser
+
+
+def number_of_steps(text: str) -> int:
+    """Return a number of steps, which may be written as 1e6."""
+    number = float(text)
+    if number < 1 or number % 1:
+        raise ValueError(text)
+    return int(number)
+
+
+def parse(action: Action, argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Choose the robots' files, register all tasks and parse the command line.
+
+    Args:
+        action: Which command it is of.
+        argv: The user's arguments, without the program's name.
+
+    Returns:
+        The arguments, ours and Isaac Lab's, and the overrides of configurations.
+
+    Raises:
+        UserError: If Isaac Lab is missing, the robots' files cannot be chosen, or a number is out of range.
+        SystemExit: If argparse rejects the arguments, or after ``--help``.
+    """
+    own, _ = _own_parser(action).parse_known_args(argv)  # a misspelt algorithm is reported at once
+    if "--resume" in argv:  # Isaac Lab 2.x's, which argparse would take for another one's abbreviation
+        raise UserError("--resume does not exist in Isaac Lab 3.0: continue with --checkpoint latest, or a path")
+    if importlib.util.find_spec("isaaclab") is None:
+        raise UserError(
+            f"{action} needs Isaac Lab 3.0, which is not installed: install the extra isaaclab_bpo[isaaclab], or use "
+            "an environment that has it"
+        )
+    if own.assets is not None:
+        os.environ["ISAACLAB_BPO_ASSETS"] = own.assets
+    elif any(token.removeprefix("--task=").startswith(GYM_PREFIX) for token in argv):
+        os.environ["ISAACLAB_BPO_ASSETS"] = "nvidia"  # no server is asked for robot files
+    try:
+        select_assets()  # before Isaac Lab looks at the choice
+    except (ValueError, RuntimeError) as error:
+        raise UserError(str(error)) from error
+
+    from isaaclab.cli import load_external_tasks
+
+    load_external_tasks()
+    import isaaclab_tasks  # noqa: F401  # registers Isaac Lab's tasks
+    from isaaclab_rl.entrypoints.backends.cli_args_rsl_rl import register_external_tasks
+    from isaaclab_tasks.utils import setup_preset_cli
+
+    from isaaclab_bpo.tasks import register  # ours, also where the package is on the path without being installed
+
+    left = register_external_tasks(argv)  # by a callback, which may take arguments of its own
+    register()  # once more, for tasks that were registered after ours
+    args, rest = setup_preset_cli(_full_parser(action), argv)
+    _check_numbers(args)
+    return args, [token for token in rest if is_override(token) and (left is None or token in left)]
+
+
+def _full_parser(action: Action) -> argparse.ArgumentParser:
+    """Return a parser of our arguments and of those of Isaac Lab's own command."""
+    from isaaclab.app import add_launcher_args
+    from isaaclab_rl.entrypoints.backends.cli_args_rsl_rl import add_rsl_rl_args
+    from isaaclab_rl.entrypoints.common import add_common_play_args, add_common_train_args
+
+    parser = argparse.ArgumentParser(
+        prog=f"{action}.py",
+        description=f"{action.capitalize()} with BPO or PPO. All other arguments are Isaac Lab's.",
+        parents=[_own_parser(action)],
+    )
+    add_common_args = add_common_train_args if action == "train" else add_common_play_args
+    add_common_args(parser, agent_default=None, agent_help="Key of the agent configuration. Default: that of --algo.")
+    parser.add_argument("--external_callback", help="Fully qualified path to an externally defined callback.")
+    if action == "train":
+        parser.add_argument("--resume_optimizer_state", action=argparse.BooleanOptionalAction, default=True)
+    add_rsl_rl_args(parser)
+    add_launcher_args(parser)
+    return parser
+
+
+def is_override(token: str) -> bool:
+    """Whether an argument is an override of a configuration, in Hydra's language."""
+    return "=" in token and not token.startswith("-")
+
+
+def _check_numbers(args: argparse.Namespace) -> None:
+    """Refuse counts that are out of range."""
+    lowest = {"num_envs": 1, "max_iterations": 0, "video_length": 1, "video_interval": 0}
+    errors = [
+        f"--{name} {value} is out of range: it must be at least {least}"
+        for name, least in lowest.items()
+        if (value := getattr(args, name, None)) is not None and value < least
+    ]
+    if errors:
+        raise UserError("; ".join(errors))

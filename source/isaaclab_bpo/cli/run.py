@@ -1,0 +1,177 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""A launched run: a simulation of Isaac Lab or environments of Gymnasium, and a runner on it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import torch
+from isaaclab.app import LoadingScreen, launch_simulation
+from isaaclab.envs import DirectMARLEnvCfg
+from isaaclab.utils import to_dict
+from isaaclab.utils.assets import retrieve_file_path
+from isaaclab.utils.seed import configure_seed
+from isaaclab_rl.entrypoints import common
+from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper, create_rsl_rl_runner
+from isaaclab_rl.utils.wandb import is_wandb_checkpoint, resolve_wandb_checkpoint
+from rsl_rl.env import VecEnv
+from rsl_rl.runners import OnPolicyRunner
+
+from isaaclab_bpo.checks import CheckedConfiguration
+from isaaclab_bpo.compatibility import serve_pinned_memory_without_cuda
+from isaaclab_bpo.envs import make_gym_vec_env
+from isaaclab_bpo.runners import CheckpointError, DurableRunner
+from isaaclab_bpo.tasks.gym_tasks import GymEnvCfg
+
+from .command import Command
+from .errors import UserError, fail
+
+
+@contextlib.contextmanager
+def launched(command: Command) -> Iterator[Run]:
+    """Launch the simulation of a command."""
+    args, env_cfg = command.args, command.env_cfg
+    common.enable_cameras_for_video(args)
+    with common.startup_screen(args, num_stages=3) as screen:
+        if isinstance(env_cfg, GymEnvCfg):
+            run_class, simulation = GymRun, contextlib.nullcontext()
+        else:
+            serve_pinned_memory_without_cuda()
+            common.pre_launch_video_config(env_cfg, args)
+            common.show_run_summary(screen, args, env_cfg, library="rsl_rl", action=command.action)
+            screen.stage("Launching simulation")
+            run_class, simulation = Run, launch_simulation(env_cfg, args)
+        with simulation, contextlib.ExitStack() as cleanup:
+            common.apply_env_overrides(args, env_cfg)
+            try:
+                yield run_class(command, screen, cleanup)
+            except UserError as error:  # here, since Isaac Lab would print its traceback and Isaac Sim end the process
+                fail(f"{command.action}.py", error)
+
+
+@dataclass
+class Run:
+    """A launched simulation of Isaac Lab and what it runs."""
+
+    command: Command
+    screen: LoadingScreen
+    cleanup: contextlib.ExitStack
+    """Closes what was opened, before the simulation ends."""
+
+    def fetch_checkpoint(self) -> Path | None:
+        """Return the local file of the checkpoint, downloaded if need be; None if there is none."""
+        args = self.command.args
+        if args.checkpoint is None:
+            return None
+        if is_wandb_checkpoint(args.checkpoint):
+            return Path(resolve_wandb_checkpoint(args.checkpoint))
+        if args.checkpoint == "pretrained":
+            published = common.resolve_published_checkpoint("rsl_rl", args.task, self.command.env_cfg)
+            return None if published is None else Path(published)
+        return Path(retrieve_file_path(args.checkpoint))
+
+    def make_env(self, folder: Path, checkpoint: Path | None = None) -> Any:
+        """Create the environment, which films into ``folder`` if it is to."""
+        args, env_cfg, path = self.command.args, self.command.env_cfg, None if checkpoint is None else str(checkpoint)
+        env_cfg.log_dir = str(folder)
+        common.apply_video_recording(env_cfg, str(folder), args, subdir=self.command.action, checkpoint_path=path)
+        self.screen.stage("Creating environment")
+        is_marl = isinstance(env_cfg, DirectMARLEnvCfg)
+        env = common.create_isaaclab_env(args.task, env_cfg, args, convert_marl_to_single_agent=is_marl)
+        self.cleanup.callback(common.close_env, env)
+        return env
+
+    def make_runner(self, env: Any, folder: Path | None = None) -> OnPolicyRunner:
+        """Create the runner, with networks and algorithm."""
+        self.screen.stage("Preparing agent")
+        agent_cfg = self.command.agent_cfg
+        log_dir = None if folder is None else str(folder)
+        if agent_cfg.class_name != "OnPolicyRunner":  # distillation
+            runner = create_rsl_rl_runner(self.wrap(env), agent_cfg, log_dir)
+        else:
+            checked = CheckedConfiguration(to_dict(agent_cfg))
+            try:
+                runner = DurableRunner(self.wrap(env), checked, log_dir, agent_cfg.device)
+            except ValueError as error:  # observation groups that only the environment knows
+                raise UserError(str(error)) from None
+        if self.command.args.deterministic:  # not before: it would disturb the initialization
+            configure_seed(self.command.env_cfg.seed, torch_deterministic=True)
+        return runner
+
+    def wrap(self, env: Any) -> VecEnv:
+        """Return the environment as rsl_rl wants it."""
+        return RslRlVecEnvWrapper(env, clip_actions=self.command.agent_cfg.clip_actions)
+
+    def load(self, runner: OnPolicyRunner, checkpoint: Path, parts: dict[str, bool] | None = None) -> None:
+        """Load a checkpoint, or parts of it, into the runner."""
+        print(f"[INFO]: Loading model checkpoint from: {checkpoint}")
+        try:
+            runner.load(str(checkpoint), load_cfg=parts, map_location=self.command.agent_cfg.device)
+        except CheckpointError as error:
+            raise UserError(f"--checkpoint {error}") from None
+
+    def play(self, env: Any, policy: Any) -> None:
+        """Run the policy until it is interrupted or a video is complete."""
+        obs = env.get_observations()
+
+        def step() -> None:
+            nonlocal obs
+            obs, _, dones, _ = env.step(policy(obs))
+            policy.reset(dones)
+
+        self.screen.close()
+        args, env_cfg = self.command.args, self.command.env_cfg
+        common.run_playback(step, dt=env.unwrapped.step_dt, args_cli=args, env_cfg=env_cfg)
+
+
+class GymRun(Run):
+    """A run in environments of Gymnasium."""
+
+    def make_env(self, folder: Path, checkpoint: Path | None = None) -> Any:
+        """Create the environments."""
+        cfg = self.command.env_cfg
+        if self.command.agent_cfg.init_at_random_ep_len:
+            raise UserError("agent.init_at_random_ep_len=true cannot be: Gymnasium counts an episode's steps itself")
+        cfg.log_dir = str(folder)
+        configure_seed(cfg.seed)  # as Isaac Lab's environments do
+        self.screen.stage("Creating environment")
+        try:
+            env = make_gym_vec_env(
+                cfg.id,
+                cfg.scene.num_envs,
+                cfg.sim.device,
+                cfg.seed,
+                cfg,
+                vectorization_mode=cfg.vectorization_mode,
+                render_mode=cfg.render_mode,
+            )
+        except (gymnasium.error.Error, ValueError) as error:
+            raise UserError(f"--task {self.command.args.task}: {error}") from None
+        self.cleanup.callback(env.close)
+        return env
+
+    def wrap(self, env: Any) -> VecEnv:
+        """Return the environments, which are as rsl_rl wants them."""
+        return env
+
+    def play(self, env: Any, policy: Any) -> None:
+        """Run an episode in every environment and print the returns."""
+        self.screen.close()
+        obs = env.get_observations()
+        returns = torch.zeros(env.num_envs, device=env.device)
+        running = torch.ones(env.num_envs, device=env.device)
+        with torch.inference_mode():
+            while running.any():
+                obs, rewards, dones, _ = env.step(policy(obs))
+                policy.reset(dones)
+                returns += running * rewards
+                running *= 1 - dones
+        each = ", ".join(f"{value:.1f}" for value in returns.tolist())
+        print(f"[isaaclab_bpo] Mean return of {env.num_envs} episodes: {returns.mean():.1f} ({each})")
