@@ -39,11 +39,12 @@ from .rules import (
 
 _ACTIVATION = known_to(resolve_nn_activation)
 _WIDTHS = list_of((lambda value: value == -1 or integer(1)[0](value), ""), "integers >= 1 (-1: the number of inputs)")
-_LOGGERS = ("tensorboard", "wandb", "neptune")
 
 
 def _is_logger(value: Any) -> bool:
-    return value in _LOGGERS or (isinstance(value, Mapping) and isinstance(value.get("class_name"), str))
+    if isinstance(value, Mapping):
+        return isinstance(value.get("class_name"), str)
+    return value in ("tensorboard", "wandb", "neptune")
 
 
 def _weight_schedule(mode: Any) -> Any:
@@ -68,7 +69,7 @@ RUNNER_RULES: dict[str, Rule] = {
     ),
     "experiment_name": NAME,
     "run_name": TEXT,
-    "logger": (_is_logger, f"one of {', '.join(_LOGGERS)}, or hold the class_name of a log writer"),
+    "logger": (_is_logger, "one of tensorboard, wandb, neptune, or hold the class_name of a log writer"),
     "wandb_project": NAME,
     "neptune_project": NAME,
     "resume": BOOLEAN,

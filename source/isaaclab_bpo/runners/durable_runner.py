@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ class DurableRunner(OnPolicyRunner):
         self._random_states: Mapping[str, Any] | None = None
         self._failed_save: OSError | None = None
         # The only method that rsl_rl's loop calls after every iteration and on every rank
-        self.logger.log = self._then_end_iteration(self.logger.log)
+        self._log, self.logger.log = self.logger.log, self._log_then_end_iteration  # type: ignore[assignment]
 
     def iterations_left(self, asked: int) -> int:
         """Return how many iterations to learn: what is left, if a loaded run was cut short that was asked for as many.
@@ -180,17 +180,13 @@ class DurableRunner(OnPolicyRunner):
             self._random_states = checkpoint.get("random_states")
         return checkpoint.get("infos")  # type: ignore[return-value]  # as of rsl_rl's runner
 
-    def _then_end_iteration(self, log: Callable[..., None]) -> Callable[..., None]:
-        """Return a function that logs an iteration and, if a signal has come, saves and ends the run."""
-
-        def log_then_end_iteration(**kwargs: Any) -> None:
-            log(**kwargs)
-            self._has_learned = True
-            # After the last iteration the run is complete, so it must not be taken for preempted
-            if self._is_stop_requested() and kwargs["it"] + 1 < kwargs["total_it"]:
-                self._stop()
-
-        return log_then_end_iteration
+    def _log_then_end_iteration(self, **kwargs: Any) -> None:
+        """Log an iteration and, if a signal has come, save and end the run."""
+        self._log(**kwargs)
+        self._has_learned = True
+        # After the last iteration the run is complete, so it must not be taken for preempted
+        if self._is_stop_requested() and kwargs["it"] + 1 < kwargs["total_it"]:
+            self._stop()
 
     def _is_stop_requested(self) -> bool:
         """Whether any rank was sent a signal: all of them must end with the same iteration."""

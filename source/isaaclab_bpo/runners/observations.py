@@ -35,16 +35,16 @@ def name_columns(env: Any, columns: Mapping[str, list[int]]) -> str:
 
     Args:
         env: An rsl_rl environment.
-        columns: Indices of columns by observation group.
+        columns: Indices of columns, at least one, by observation group.
     """
     terms = observation_terms(env)
     named = []
     for group, indices in columns.items():
         names = terms.get(group, [])
-        if indices and max(indices) < len(names):
-            of_columns = dict.fromkeys(repr(names[index]) for index in indices)
-            named.append(f"observation group {group!r}, term {' and '.join(of_columns)}")
+        if max(indices) < len(names):
+            what = f"term {' and '.join(dict.fromkeys(repr(names[index]) for index in indices))}"
         else:
-            first, more = ", ".join(map(str, indices[:10])), f" and {len(indices) - 10} more" if indices[10:] else ""
-            named.append(f"observation group {group!r}, columns {first}{more}")
+            more = f" and {len(indices) - 10} more" if len(indices) > 10 else ""
+            what = f"columns {', '.join(map(str, indices[:10]))}{more}"
+        named.append(f"observation group {group!r}, {what}")
     return "; ".join(named)
