@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 try:
@@ -21,8 +22,12 @@ except ModuleNotFoundError as error:
     raise SystemExit(f"compare: error: {error}: install the extra isaaclab_bpo[compare]") from None
 
 
-def main() -> None:
-    """Read the command line and write the report."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the report that the command line asks for.
+
+    Args:
+        argv: Arguments of the command; by default those of this process.
+    """
     parser = argparse.ArgumentParser(prog="python -m isaaclab_bpo.compare", description=(__doc__ or "").split("\n")[0])
     parser.add_argument(
         "runs", type=Path, nargs="+", help="Folders of runs, or above them; or a runs.json of an earlier comparison."
@@ -36,12 +41,12 @@ def main() -> None:
         metavar="TASK=RETURN",
         help="Return whose first time is reported. Default: the final return of the weakest algorithm.",
     )
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     mpl.use("agg")
 
-    runs, problems = read_runs(args.runs)
-    for problem in problems:
-        print(f"compare: left out: {problem}", file=sys.stderr)
+    runs, left_out = read_runs(args.runs)
+    for sentence in left_out:
+        print(f"compare: left out: {sentence}", file=sys.stderr)
     thresholds = dict(args.threshold)
     try:
         if not runs:
@@ -50,7 +55,7 @@ def main() -> None:
         if unknown:
             tasks = ", ".join(sorted({run.task for run in runs}))
             raise ValueError(f"--threshold names {unknown[0]!r}, but the runs are of {tasks}")
-        files = write_report(runs, problems, thresholds, args.output)
+        files = write_report(runs, left_out, thresholds, args.output)
     except (ValueError, OSError) as error:
         print(f"compare: error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
