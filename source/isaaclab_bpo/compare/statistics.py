@@ -74,8 +74,8 @@ class Group:
         """Return the learning curve over seeds against steps or time.
 
         Returns:
-            Positions on the axis, shape (points,); estimates, lower ends and upper ends, shape (3, points), the ends
-            NaN if there are too few runs for an interval; the runs' own curves, shape (runs, points).
+            Positions on the axis, shape (points,); estimates, lower ends and upper ends, shape (3, points); the runs'
+            own curves, shape (runs, points). The ends are NaN if there are too few runs for an interval.
         """
         positions = [getattr(run, axis) for run in self.runs]
         end = self.steps if axis == "steps" else min(position[-1] for position in positions)
