@@ -214,10 +214,11 @@ def _chains(segments: list[_Segment]) -> Iterator[list[_Segment]]:
 def _join(chain: list[_Segment]) -> Run:
     """Return the run whose parts are ``chain``."""
     first = chain[0]
-    if first.iterations[0, 0] > 0:
+    start = first.iterations[:, 0].min()
+    if start > 0:
         raise UnreadableRun(
-            f"it continues {first.resumed_from!r} at iteration {first.iterations[0, 0]:.0f}, and the run up to there, "
-            "of the same algorithm and seed, is not among the folders given"
+            f"it continues {first.resumed_from!r} at iteration {start:.0f}, and the run up to there, of the same "
+            "algorithm and seed, is not among the folders given"
         )
     iterations, steps, seconds, returns = np.concatenate([segment.iterations for segment in chain]).T
     # After an interruption training goes on from an earlier iteration, and writes anew what comes after it
