@@ -39,7 +39,7 @@ PREEMPTED = os.EX_TEMPFAIL
 """Exit code of a run that saved because it was told to end, and of this program then."""
 
 POLL = 2.0
-"""How often the runs are looked at [s]."""
+"""Time between two looks at the runs [s]."""
 
 
 @dataclass(eq=False)
@@ -213,14 +213,8 @@ def main() -> None:
             folder=output / task / variant / str(seed),
             program=experiment.program,
             arguments=[
-                "--task",
-                task,
-                "--seed",
-                str(seed),
-                *limit,
-                *experiment.arguments,
-                *experiment.variants[variant],
-                *extra,
+                *("--task", task, "--seed", str(seed)),
+                *(*limit, *experiment.arguments, *experiment.variants[variant], *extra),
             ],
             seconds=None if args.minutes is None else 60.0 * args.minutes,
         )
@@ -235,10 +229,10 @@ def main() -> None:
     except KeyboardInterrupt:
         print("Interrupted. The runs have saved: the same command goes on.", file=sys.stderr)
         raise SystemExit(PREEMPTED) from None
-    runs, problems = gather(output, tasks, variants)
+    runs, left_out = gather(output, tasks, variants)
     if runs:
         try:
-            print(*write_report(runs, problems, {}, output / "comparison"), sep="\n")
+            print(*write_report(runs, left_out, {}, output / "comparison"), sep="\n")
         except ValueError as error:
             raise SystemExit(f"run.py: no comparison: {error}") from None
     sys.exit(1 if failures else 0)

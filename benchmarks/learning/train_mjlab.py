@@ -33,17 +33,10 @@ from mjlab.utils.os import dump_yaml
 from mjlab.utils.torch import configure_torch_backends
 from run import positive_number
 
+from isaaclab_bpo.agents.robots import ROBOTS
 from isaaclab_bpo.runners import DurableRunner
 
-PAPER = {
-    "Mjlab-Velocity-Rough-Unitree-G1": {"clip_param": 0.2, "num_learning_epochs": 10, "entropy_coef": 0.0},
-    "Mjlab-Velocity-Rough-Unitree-Go1": {
-        "clip_param": 0.3,
-        "num_learning_epochs": 10,
-        "entropy_coef": 0.001,
-        "online_advantage": False,
-    },
-}
+PAPER = {robot.mjlab_task: robot.algorithm for robot in ROBOTS}
 """The paper's settings of BPO; everything else, and every other task, is as mjlab tuned it for PPO."""
 
 

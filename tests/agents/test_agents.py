@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
@@ -16,50 +17,79 @@ from isaaclab.utils import to_dict
 from isaaclab_rl.rsl_rl import RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg
 from isaaclab_tasks.core.velocity.config.g1.agents.rsl_rl_ppo_cfg import G1RoughPPORunnerCfg
 
-from isaaclab_bpo.agents import RslRlBpoAlgorithmCfg, RslRlBpoRunnerCfg, bpo_from_ppo, mujoco
+from isaaclab_bpo.agents import RslRlBpoAlgorithmCfg, RslRlBpoRunnerCfg, bpo_from_ppo, mujoco, robots
 from isaaclab_bpo.algorithms import BPO
 from isaaclab_bpo.algorithms.options import RULES
 from isaaclab_bpo.cli.agent_cfg import check_agent_cfg
 
-# Module, prefix, ε, epochs, entropy coefficient, online advantage, iterations: Ao et al., arXiv:2604.18578
+# Task, ε, epochs, entropy coefficient, online advantage, iterations: Ao et al., arXiv:2604.18578
 PAPER = [
-    ("g1", "G1", 0.2, 10, 0.0, True, 3000),
-    ("h1", "H1", 0.2, 5, 0.0, False, 3000),
-    ("go1", "Go1", 0.3, 10, 0.001, False, 1500),
-    ("anymal_c", "AnymalC", 0.25, 5, 0.0, True, 1500),
+    ("Isaac-Velocity-{}-G1", 0.2, 10, 0.0, True, 3000),
+    ("Isaac-Velocity-{}-H1", 0.2, 5, 0.0, False, 3000),
+    ("IsaacContrib-Velocity-{}-UnitreeGo1", 0.3, 10, 0.001, False, 1500),
+    ("IsaacContrib-Velocity-{}-AnymalC", 0.25, 5, 0.0, True, 1500),
 ]
+G1_ROUGH, G1_FLAT = "Isaac-Velocity-Rough-G1", "Isaac-Velocity-Flat-G1"
 
 
-def load(module: str, name: str) -> RslRlBpoRunnerCfg:
-    return getattr(importlib.import_module(f"isaaclab_bpo.agents.{module}"), f"{name}BpoRunnerCfg")()
+def load(task: str) -> RslRlBpoRunnerCfg:
+    cfg = robots.bpo_cfg(task)
+    assert isinstance(cfg, RslRlBpoRunnerCfg)
+    return cfg
 
 
-@pytest.mark.parametrize(("module", "prefix", "clip", "epochs", "entropy", "online", "iterations"), PAPER)
-def test_robots_have_the_papers_values(module, prefix, clip, epochs, entropy, online, iterations) -> None:
+@pytest.mark.parametrize(("task", "clip", "epochs", "entropy", "online", "iterations"), PAPER)
+def test_robots_have_the_papers_values(task, clip, epochs, entropy, online, iterations) -> None:
     for terrain in ("Rough", "Flat"):
-        cfg = load(module, prefix + terrain)
+        cfg = load(task.format(terrain))
         algorithm = cfg.algorithm
         assert (algorithm.clip_param, algorithm.num_learning_epochs) == (clip, epochs)
         assert (algorithm.entropy_coef, algorithm.online_advantage) == (entropy, online)
         assert (algorithm.temperature, algorithm.num_mini_batches, algorithm.learning_rate) == (0.01, 4, 1e-3)
         assert (algorithm.schedule, algorithm.desired_kl) == ("adaptive", 0.01)
         assert (algorithm.gamma, algorithm.lam, algorithm.median) == (0.99, 0.95, "critic")
+        assert (cfg.num_steps_per_env, cfg.save_interval, cfg.check_for_nan) == (24, 50, False)
         assert check_agent_cfg(cfg) == []
-    assert load(module, f"{prefix}Rough").max_iterations == iterations
-    assert load(module, f"{prefix}Rough").actor.hidden_dims == [512, 256, 128]
-    assert load(module, f"{prefix}Rough").critic.hidden_dims == [512, 256, 128]
+    rough = load(task.format("Rough"))
+    assert rough.max_iterations == iterations
+    assert rough.actor.hidden_dims == [512, 256, 128]
+    assert rough.critic.hidden_dims == [512, 256, 128]
 
 
 def test_names_of_experiments_are_all_different() -> None:
-    names = {load(m, p + t).experiment_name for m, p, *_ in PAPER for t in ("Rough", "Flat")}
+    names = {load(task.format(terrain)).experiment_name for task, *_ in PAPER for terrain in ("Rough", "Flat")}
     assert len(names) == 2 * len(PAPER)
 
 
 def test_configurations_share_nothing() -> None:
-    load("g1", "G1Rough").algorithm.clip_param = 0.9
-    load("g1", "G1Flat").actor.hidden_dims.append(1)
-    assert load("g1", "G1Rough").algorithm.clip_param == 0.2
-    assert load("g1", "G1Rough").actor.hidden_dims == [512, 256, 128]
+    load(G1_ROUGH).algorithm.clip_param = 0.9
+    load(G1_FLAT).actor.hidden_dims.append(1)
+    assert load(G1_ROUGH).algorithm.clip_param == 0.2
+    assert load(G1_ROUGH).actor.hidden_dims == [512, 256, 128]
+
+
+def test_papers_numbers_need_no_isaac_lab() -> None:
+    """A finder in front of all others stands for an environment without it."""
+    code = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0].startswith("isaaclab") and not name.startswith("isaaclab_bpo"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+import isaaclab_bpo.agents
+from isaaclab_bpo.agents.mujoco import MUJOCO_TASKS
+from isaaclab_bpo.agents.robots import ROBOTS
+print(len(ROBOTS), "Hopper" in MUJOCO_TASKS)
+try:
+    from isaaclab_bpo.agents import RslRlBpoRunnerCfg
+except ModuleNotFoundError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["4 True", "No module named 'isaaclab'"]
 
 
 def test_every_field_of_the_configuration_reaches_the_algorithm() -> None:
@@ -117,18 +147,18 @@ def test_other_algorithms_do_not_turn_into_bpo() -> None:
         ("algorithm.num_mini_batches", 1.5, "agent.algorithm.num_mini_batches=1.5 is not valid"),
         ("num_steps_per_env", 0, "agent.num_steps_per_env=0 is not valid: it must be an integer >= 1."),
         ("max_iterations", -1, "agent.max_iterations=-1 is not valid: it must be an integer >= 0."),
-        ("foo", 1, "agent.foo is not a field of G1RoughBpoRunnerCfg"),
+        ("foo", 1, "agent.foo is not a field of RslRlBpoRunnerCfg"),
     ],
 )
-def test_problem_is_named(path: str, value: object, sentence: str) -> None:
-    cfg = load("g1", "G1Rough")
+def test_error_is_named(path: str, value: object, sentence: str) -> None:
+    cfg = load(G1_ROUGH)
     *parents, leaf = path.split(".")
     target = cfg
     for parent in parents:
         target = getattr(target, parent)
     setattr(target, leaf, value)
-    (problem,) = check_agent_cfg(cfg)
-    assert sentence in problem
+    (error,) = check_agent_cfg(cfg)
+    assert sentence in error
 
 
 def test_ppos_configuration_is_checked_too() -> None:

@@ -83,7 +83,5 @@ def test_wrong_arguments_are_named(loss) -> None:
         loss(torch.ones(3), torch.ones(3, dtype=torch.long), BOUNDS[0])
     with pytest.raises(ValueError, match="advantages has shape"):
         loss(torch.ones(3), torch.ones(3, 1), BOUNDS[0])
-    with pytest.raises(ValueError, match="ratio must be finite"):
-        loss(torch.tensor([torch.nan]), torch.ones(1), BOUNDS[0])
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
         assert loss(torch.ones(3, dtype=dtype), torch.ones(3, dtype=dtype), BOUNDS[0]).dtype == dtype

@@ -210,7 +210,7 @@ def test_selecting_too_late_says_what_to_do(standins):
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     message, unchanged = result.stdout.strip().splitlines()[-2:]
-    assert "Import isaaclab_bpo.tasks before any isaaclab module" in message
+    assert "Call select_assets() before any isaaclab module is imported" in message
     assert unchanged == "False"
 
 
@@ -287,3 +287,33 @@ print(missing_asset(AnymalCRoughEnvCfg()), missing_asset(AnymalDRoughEnvCfg()))
 """
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "None Isaac/IsaacLab/Robots/ANYbotics/ANYmal-D/anymal_d.usd"
+
+
+def test_configuration_made_too_early_gets_the_standins_paths(standins):
+    """In a process that imported Isaac Lab first, as its own commands do."""
+    program = """
+import os
+import isaaclab.sim
+from isaaclab.markers.config import FRAME_MARKER_CFG
+from isaaclab_tasks.contrib.velocity.config.anymal_c.flat_env_cfg import AnymalCFlatEnvCfg
+from isaaclab_tasks.core.velocity.config.anymal_d.rough_env_cfg import AnymalDRoughEnvCfg
+from isaaclab_bpo.robots import missing_asset, select_assets, uses_standins
+
+for _ in range(2):  # two environments
+    ours, other = AnymalCFlatEnvCfg(), AnymalDRoughEnvCfg()
+    select_assets("standin", ours)
+    print(uses_standins(), missing_asset(ours))
+    for path in (
+        ours.scene.robot.spawn.usd_path,
+        ours.scene.robot.actuators["legs"].network_file,
+        ours.commands.base_velocity.goal_vel_visualizer_cfg.markers["arrow"].usd_path,
+        isaaclab.sim.GroundPlaneCfg(size=(1.0, 1.0)).usd_path,
+        FRAME_MARKER_CFG.markers["frame"].usd_path,
+        other.scene.robot.spawn.usd_path,
+    ):
+        print(path.startswith(os.environ["ISAACSIM_ASSET_ROOT"]), os.path.exists(path))
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    first_line, *lines = result.stdout.splitlines()
+    assert "not comparable with NVIDIA's assets" in first_line
+    assert lines == 2 * (["True None"] + 5 * ["True True"] + ["False False"])

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -21,6 +23,8 @@ from isaaclab_bpo.agents import RslRlBpoRunnerCfg
 from isaaclab_bpo.cli.agent_cfg import check_agent_cfg
 from isaaclab_bpo.tasks import AGENT_KEY, canonical_id
 from isaaclab_bpo.tasks.registry import register
+
+with_ovphysx = pytest.mark.skipif(importlib.util.find_spec("ovphysx") is None, reason="OvPhysX is not installed")
 
 TASKS = {
     "Isaac-Velocity-{}-G1": "Isaac-Velocity-{}-G1",
@@ -36,18 +40,103 @@ def test_isaac_lab_finds_the_package() -> None:
     assert entry_point.load().AGENT_KEY == "rsl_rl_bpo_cfg_entry_point"
 
 
-def test_wrong_assets_setting_ends_with_a_sentence() -> None:
+def run_python(*arguments: str, folder: Path, sitecustomize: str = "", **variables: str) -> tuple[int, str, str]:
+    """Run Python in a process of its own; return its exit code and what it printed.
+
+    Args:
+        *arguments: The interpreter's arguments.
+        folder: Where to run it, with an empty cache.
+        sitecustomize: Python code that the interpreter executes first.
+        **variables: Environment variables to set.
+    """
+    (folder / "sitecustomize.py").write_text(sitecustomize)
     environment = {key: value for key, value in os.environ.items() if key != "ISAACSIM_ASSET_ROOT"}
+    path = os.pathsep.join(filter(None, (str(folder), environment.get("PYTHONPATH"))))
     done = subprocess.run(
-        [sys.executable, "-m", "isaaclab", "train", "--rl_library", "rsl_rl", "--task", "Isaac-Velocity-Rough-G1"],
-        env=environment | {"ISAACLAB_BPO_ASSETS": "foo"},
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment | {"PYTHONPATH": path, "XDG_CACHE_HOME": str(folder / "cache")} | variables,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode != 0
-    assert "is 'foo'; choose one of auto, nvidia, standin" in done.stderr
-    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+@with_ovphysx
+def test_wrong_assets_setting_ends_with_a_sentence(tmp_path: Path) -> None:
+    command = ("-m", "isaaclab", "train", "--rl_library", "rsl_rl", "--task", "Isaac-Velocity-Rough-G1")
+    small = ("--num_envs", "2", "--device", "cpu", "physics=ovphysx")
+    code, _, errors = run_python(*command, *small, folder=tmp_path, ISAACLAB_BPO_ASSETS="foo")
+    assert code != 0
+    assert "is 'foo'; choose one of auto, nvidia, standin" in errors
+    assert "Traceback" not in errors
+
+
+def test_registration_asks_no_server_and_sets_nothing(tmp_path: Path) -> None:
+    """Also with a setting that is wrong, which is none of this command's business."""
+    guard = """
+import atexit, os, socket
+
+before = dict(os.environ)
+
+def refuse(*args, **kwargs):
+    print("NETWORK", args, flush=True)
+    raise OSError("no network in this test")
+
+socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
+
+def report():
+    names = {name for name in before.keys() | os.environ.keys() if before.get(name) != os.environ.get(name)}
+    print("CHANGED", *sorted(name for name in names if "ASSET" in name or "BPO" in name), flush=True)
+
+atexit.register(report)
+"""
+    command = ("-m", "isaaclab", "list_envs", "--keyword", "Velocity")
+    code, output, errors = run_python(*command, folder=tmp_path, sitecustomize=guard, ISAACLAB_BPO_ASSETS="foo")
+    assert code == 0, errors
+    assert "Isaac-Velocity-Rough-G1" in output
+    assert "NETWORK" not in output
+    assert "CHANGED\n" in output
+    assert "isaaclab_bpo]" not in output + errors
+    assert not (tmp_path / "cache" / "isaaclab_bpo").exists()
+
+
+PROJECT = """
+import gymnasium
+from isaaclab.utils import configclass
+
+gymnasium.register("Theirs-v0", entry_point="theirs:make", kwargs={"env_cfg_entry_point": "theirs:EnvCfg"})
+
+@configclass
+class EnvCfg:
+    num_envs: int = 3
+
+def make(cfg, **kwargs):
+    print("MADE", cfg.num_envs, flush=True)
+    return gymnasium.make("CartPole-v1")
+"""
+
+
+def test_task_of_another_project_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "theirs.py").write_text(PROJECT)
+    program = """
+import os
+from isaaclab.cli import load_external_tasks
+
+load_external_tasks()
+import gymnasium, theirs
+from isaaclab_tasks.utils import resolve_task_config
+
+env_cfg, _ = resolve_task_config("Theirs-v0", None, overrides=["env.num_envs=5"])
+gymnasium.make("Theirs-v0", cfg=env_cfg)
+print("ROOT", os.environ.get("ISAACSIM_ASSET_ROOT"))
+"""
+    code, output, errors = run_python("-c", program, folder=tmp_path, ISAACLAB_BPO_ASSETS="foo")
+    assert code == 0, errors
+    assert "MADE 5" in output
+    assert "ROOT None" in output
+    assert "isaaclab_bpo" not in output + errors
 
 
 @pytest.mark.parametrize(("task", "legacy"), CASES)

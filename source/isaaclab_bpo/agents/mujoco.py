@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from isaaclab_rl.rsl_rl import RslRlMLPModelCfg, RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg
+if TYPE_CHECKING:
+    from isaaclab_rl.rsl_rl import RslRlOnPolicyRunnerCfg
 
-from .rsl_rl_bpo_cfg import RslRlBpoAlgorithmCfg, RslRlBpoRunnerCfg
+    from .rsl_rl_bpo_cfg import RslRlBpoRunnerCfg
 
 NUM_ENVS = 4
 """Environments that collect a rollout."""
@@ -33,6 +34,8 @@ def bpo_cfg(task: str) -> RslRlBpoRunnerCfg:
     Args:
         task: A name in :data:`MUJOCO_TASKS`.
     """
+    from .rsl_rl_bpo_cfg import RslRlBpoAlgorithmCfg, RslRlBpoRunnerCfg
+
     runner, algorithm = _hyperparameters("bpo", task)
     return RslRlBpoRunnerCfg(
         **runner, experiment_name=f"{task.lower()}_bpo", algorithm=RslRlBpoAlgorithmCfg(**algorithm)
@@ -45,12 +48,16 @@ def ppo_cfg(task: str) -> RslRlOnPolicyRunnerCfg:
     Args:
         task: A name in :data:`MUJOCO_TASKS`.
     """
+    from isaaclab_rl.rsl_rl import RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg
+
     runner, algorithm = _hyperparameters("ppo", task)
     return RslRlOnPolicyRunnerCfg(**runner, experiment_name=task.lower(), algorithm=RslRlPpoAlgorithmCfg(**algorithm))
 
 
 def _hyperparameters(algorithm: str, task: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the fields of the runner's and of the algorithm's configuration."""
+    from isaaclab_rl.rsl_rl import RslRlMLPModelCfg
+
     common = {key: value for key, value in _HYPERPARAMETERS[algorithm].items() if not isinstance(value, dict)}
     fields = common | _HYPERPARAMETERS[algorithm][task]
     rollout, batch, steps = (fields.pop(key) for key in ("rollout", "batch", "steps"))

@@ -3,7 +3,14 @@
 
 """Bounded Policy Optimization for rsl_rl."""
 
-from .bpo import BPO
-from .health import RankLostError, TrainingDivergedError
+from isaaclab_bpo.storage.collectives import RankLostError
 
-__all__ = ["BPO", "RankLostError", "TrainingDivergedError"]
+from .accelerated import AcceleratedBPO
+from .bpo import BPO
+from .construct import construct_algorithm
+from .health import TrainingDivergedError
+
+# rsl_rl's runners ask the class for it; it is attached here, where all classes that it chooses from are known.
+BPO.construct_algorithm = staticmethod(construct_algorithm)
+
+__all__ = ["BPO", "AcceleratedBPO", "RankLostError", "TrainingDivergedError"]

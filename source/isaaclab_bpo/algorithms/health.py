@@ -1,17 +1,16 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""What keeps NaN, infinities and absurd numbers away from the networks, without making the host wait for the device."""
+"""What keeps values that are not finite away from the networks, without making the host wait for the device."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
+from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 
-from isaaclab_bpo.storage import is_sound
+from isaaclab_bpo.storage import BpoRolloutStorage, is_finite
+from isaaclab_bpo.storage.collectives import all_reduce
 
 SKIPPED = "Health/skipped_mini_batches"
 """Name in the log of the number of mini-batches that could not be used."""
@@ -23,100 +22,110 @@ INVALID = "Health/invalid_transitions"
 class TrainingDivergedError(FloatingPointError):
     """Nothing could be learnt for too long. The networks are those of the last mini-batch that was used."""
 
-
-class RankLostError(RuntimeError):
-    """Another process of a multi-GPU run has ended, so this one cannot go on."""
-
-
-class ObservationGuard:
-    """Blanks the observations of environments that have unsound ones, and remembers which ones these were."""
-
-    def __init__(self, terms: Mapping[str, list[tuple[str, int]]] | None = None) -> None:
-        """Create a guard that has seen nothing.
+    def __init__(self, message: str, columns: dict[str, list[int]] | None = None) -> None:
+        """Describe the cause.
 
         Args:
-            terms: For each observation group, names and sizes of the terms that it is concatenated from; a group that
-                is not listed counts as a whole.
+            message: The sentences for the user.
+            columns: For each observation group that was not finite, the columns that were not.
         """
-        self._terms = terms or {}
-        self._sums: dict[str, torch.Tensor] = {}
+        super().__init__(message)
+        self.columns = columns or {}
 
-    def __call__(self, obs: TensorDict) -> tuple[TensorDict, torch.Tensor]:
-        """Return sound observations, and which environments had only such.
+
+class Health:
+    """Leaves out transitions and mini-batches that are not finite, and counts them."""
+
+    def __init__(self, max_consecutive_skips: int, device: str) -> None:
+        """Start with nothing seen.
+
+        Args:
+            max_consecutive_skips: After as many skipped mini-batches in a row, :meth:`report` raises.
+            device: Device of the algorithm.
+        """
+        self.log = {name: torch.zeros((), device=device) for name in (SKIPPED, INVALID)}
+        """What to log of the newest update; the tensors are overwritten in place."""
+        self._max_consecutive_skips = max_consecutive_skips
+        self._consecutive_skips = torch.zeros((), device=device)
+        self._has_valid = torch.ones((), device=device)
+        self._sums: dict[str, torch.Tensor] = {}
+        self._gradient_norms: dict[str, torch.Tensor] = {}
+
+    def blank(self, obs: TensorDict) -> tuple[TensorDict, torch.Tensor]:
+        """Return observations without values that are not finite, and which environments had none.
 
         Args:
             obs: Observations, batch size (num_envs,).
 
         Returns:
-            The observations, with 0 in the place of every group that is not sound, and a mask of shape (num_envs,).
+            The observations, with 0 in the place of every group that is not finite, and a mask of shape (num_envs,).
         """
-        sound_obs = obs.copy()
+        finite_obs = obs.copy()
         # A TensorDict need not name a device
-        device = next(iter(obs.values())).device
-        valid = torch.ones(obs.batch_size, dtype=torch.bool, device=device)
+        valid = torch.ones(obs.batch_size, dtype=torch.bool, device=next(iter(obs.values())).device)
         for name in map(str, obs.keys()):
             group: torch.Tensor = obs[name]  # type: ignore[assignment]
             if not group.is_floating_point():
                 continue
             # NaN and infinities survive in norms and sums, which are much cheaper than a look at every element
             rows = group.flatten(1)
-            sound = is_sound(torch.linalg.vector_norm(rows, dim=1, keepdim=True))
-            sound_obs.set(name, rows.nan_to_num(0.0, 0.0, 0.0).mul_(sound).view_as(group))
-            valid &= sound.squeeze(1)
+            finite = is_finite(torch.linalg.vector_norm(rows, dim=1, keepdim=True))
+            finite_obs.set(name, rows.nan_to_num(0.0, 0.0, 0.0).mul_(finite).view_as(group))
+            valid &= finite.squeeze(1)
             sums = rows.sum(dim=0)
             self._sums[name] = self._sums[name] + sums if name in self._sums else sums
-        return sound_obs, valid
+        return finite_obs, valid
 
-    def clear(self) -> None:
-        """Forget what was not sound."""
+    def start_update(self, storage: BpoRolloutStorage, distributed: bool) -> None:
+        """Count the valid transitions of a rollout, of all ranks if there are several."""
+        counts = torch.stack([(~storage.valid).sum(), storage.valid.sum()]).float()
+        invalid, valid = all_reduce(counts) if distributed else counts
+        self.log[INVALID].copy_(invalid)
+        self._has_valid.copy_(valid)
+
+    def is_usable(self, gradient_norms: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Return whether to step, a scalar: all gradients are finite, and the rollout has a valid transition.
+
+        Args:
+            gradient_norms: Norm of the gradient of each network, scalars that are the same on all ranks.
+        """
+        self._gradient_norms = gradient_norms
+        usable = torch.stack(list(gradient_norms.values())).isfinite().all() & (self._has_valid > 0.0)
+        self._consecutive_skips.add_(1.0).mul_(~usable)
+        return usable
+
+    def report(
+        self, names: list[str], history: torch.Tensor, storage: RolloutStorage, distributed: bool
+    ) -> dict[str, float]:
+        """Return the means of the statistics of the mini-batches that were used, with one transfer from the device.
+
+        Args:
+            names: Names of the statistics; the last one is whether the mini-batch was used.
+            history: The statistics, shape (mini-batches, len(names)).
+            storage: The rollout.
+            distributed: Whether the means are those over all ranks.
+
+        Raises:
+            TrainingDivergedError: If too many mini-batches in a row had to be skipped.
+        """
+        used = history[:, -1:] > 0.0
+        self.log[SKIPPED].copy_((~used).sum())
+        means = torch.where(used, history, 0.0).sum(dim=0) / used.sum().clamp(min=1)
+        if distributed:
+            means = all_reduce(means) / torch.distributed.get_world_size()
+        *values, _, consecutive_skips = torch.cat([means, self._consecutive_skips.unsqueeze(0)]).tolist()
+        if consecutive_skips >= self._max_consecutive_skips:
+            columns = {name: (~is_finite(sums)).nonzero().flatten().tolist() for name, sums in self._sums.items()}
+            columns = {name: found for name, found in columns.items() if found}
+            sources = [f"observation group {name!r}" for name in columns]
+            sources += [] if is_finite(storage.rewards).all() else ["the reward"]
+            if not sources:
+                sources = [f"the gradient of the {name}" for name, x in self._gradient_norms.items() if not x.isfinite()]
+            raise TrainingDivergedError(
+                f"Training stopped: {consecutive_skips:.0f} mini-batches in a row could not be used, because of NaN, "
+                f"infinite or absurdly large values of {' and '.join(sources or ['the values'])}. The networks are "
+                "those of the last mini-batch that was used.",
+                columns,
+            )
         self._sums = {}
-
-    def sources(self) -> list[str]:
-        """Return which observation groups and terms were not sound since :meth:`clear`; waits for the device."""
-        found = []
-        for group, sums in self._sums.items():
-            unsound = ~is_sound(sums)
-            if not unsound.any():
-                continue
-            terms, start = [], 0
-            for term, size in self._terms.get(group, []):
-                terms += [repr(term)] if unsound[start : start + size].any() else []
-                start += size
-            found.append(f"observation group {group!r}" + (f", term {' and '.join(terms)}" if terms else ""))
-        return found
-
-
-def observation_terms(env: Any) -> dict[str, list[tuple[str, int]]]:
-    """Return names and sizes of the terms of each observation group that is concatenated from such.
-
-    Args:
-        env: An rsl_rl environment. If the environment that it wraps has an observation manager, as Isaac Lab's and
-            mjlab's have, the terms are that one's; otherwise none are known.
-    """
-    manager = getattr(getattr(env, "unwrapped", None), "observation_manager", None)
-    if manager is None:
-        return {}
-    terms = {}
-    for group, names in manager.active_terms.items():
-        shapes = manager.group_obs_term_dim[group]
-        if all(len(shape) == 1 for shape in shapes):
-            terms[group] = [(name, shape[0]) for name, shape in zip(names, shapes, strict=True)]
-    return terms
-
-
-def unsound_sources(
-    guard: ObservationGuard, rewards: torch.Tensor, gradient_norms: Mapping[str, torch.Tensor]
-) -> list[str]:
-    """Return what was not finite in the last update, most original source first.
-
-    Args:
-        guard: What has seen the observations.
-        rewards: Rewards of the rollout, any shape.
-        gradient_norms: Norm of the gradient of each network in the last mini-batch, scalars.
-    """
-    sources = guard.sources()
-    if not is_sound(rewards).all():
-        sources.append("the reward")
-    if not sources:
-        sources = [f"the gradient of the {name}" for name, norm in gradient_norms.items() if not norm.isfinite()]
-    return sources or ["the values"]
+        return dict(zip(names, values, strict=False))

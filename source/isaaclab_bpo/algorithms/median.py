@@ -1,53 +1,174 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The estimators of the median μ."""
+"""The estimators of μ, the median (or another quantile) of Q under the old policy."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from rsl_rl.models import MLPModel
+from rsl_rl.modules import HiddenState
+from rsl_rl.storage import RolloutStorage
+from rsl_rl.utils import compile_model, unpad_trajectories
+from tensordict import TensorDict
 from torch import nn
 
+from isaaclab_bpo.storage import BpoRolloutStorage
 
-def is_like(median_critic: nn.Module | None, saved: Any) -> bool:
+from .options import BpoOptions
+
+
+class MedianEstimator:
+    """μ = V, as in the paper's ablation; the other estimators derive from it."""
+
+    clipped_with = "critic"
+    """Name of the network together with which the gradients are clipped."""
+
+    of_rollout = False
+    """Whether μ needs the median advantage of the rollout."""
+
+    def __init__(self, network: nn.Module | None = None) -> None:
+        """Estimate with a network, which the optimizer trains and a checkpoint holds beside actor and critic."""
+        self.network = network
+        self.model = network
+        """The network, compiled if it is to be."""
+
+    @property
+    def models(self) -> list[MLPModel]:
+        """The network if it observes the environment itself: it may have a state and a normalizer."""
+        return []
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Return the parameters that are trained beside those of actor and critic."""
+        return [] if self.network is None else list(self.network.parameters())
+
+    def compile(self, mode: str | None) -> None:
+        """Compile the network with ``torch.compile``."""
+        if self.network is not None:
+            self.model = compile_model(self.network, mode)  # type: ignore[arg-type]
+
+    def observe(self, obs: TensorDict) -> HiddenState:
+        """Let a recurrent network see a step, and return its hidden state before that; None if there is none."""
+        return None
+
+    def evaluate(self, critic: MLPModel, batch: RolloutStorage.Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return V and μ of a mini-batch; μ carries a gradient only if a network estimates it.
+
+        Args:
+            critic: The critic, compiled or not.
+            batch: The mini-batch.
+
+        Returns:
+            V and μ, shape (B, 1), or (T, B, 1) for recurrent networks.
+        """
+        values = critic(batch.observations, masks=batch.masks, hidden_state=batch.hidden_states[1])
+        return values, values.detach()
+
+    def load(self, saved: Any, critic: MLPModel, strict: bool) -> None:
+        """Load a saved network, or start from the critic's weights if there is none of this kind.
+
+        Args:
+            saved: The state dict; None if there is none.
+            critic: The critic, not compiled.
+            strict: Whether the parameters must be the same.
+        """
+        if self.network is None:
+            return
+        if not is_like(self.network, saved):
+            print("[INFO] The checkpoint holds no median critic of this kind: it starts from the critic's weights.")
+            saved = (critic.mlp[-1] if isinstance(self, MedianHead) else critic).state_dict()
+        self.network.load_state_dict(saved, strict=strict)
+
+
+class RolloutMedian(MedianEstimator):
+    """μ = V plus the median advantage of the rollout."""
+
+    of_rollout = True
+
+    def __init__(self, storage: BpoRolloutStorage) -> None:
+        """Take the median advantage from ``storage``."""
+        super().__init__()
+        self._storage = storage
+
+    def evaluate(self, critic: MLPModel, batch: RolloutStorage.Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return V and μ of a mini-batch."""
+        values, medians = super().evaluate(critic, batch)
+        return values, medians + self._storage.advantage_median
+
+
+class MedianCritic(MedianEstimator):
+    """A network like the critic, the paper's estimator."""
+
+    clipped_with = "median critic"
+    model: MLPModel
+
+    @property
+    def models(self) -> list[MLPModel]:
+        """The network."""
+        return [self.model]
+
+    def observe(self, obs: TensorDict) -> HiddenState:
+        """Let a recurrent network see a step, and return its hidden state before that."""
+        hidden_state = self.model.get_hidden_state()
+        if self.model.is_recurrent:  # μ itself is not needed before the update
+            self.model(obs)
+        return hidden_state
+
+    def evaluate(self, critic: MLPModel, batch: RolloutStorage.Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return V and μ of a mini-batch."""
+        values, _ = super().evaluate(critic, batch)
+        hidden_state = batch.hidden_states[2] if self.model.is_recurrent else None  # type: ignore[misc]
+        return values, self.model(batch.observations, masks=batch.masks, hidden_state=hidden_state)
+
+
+class MedianHead(MedianEstimator):
+    """A second output layer of the critic."""
+
+    model: nn.Linear
+
+    def evaluate(self, critic: MLPModel, batch: RolloutStorage.Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return V and μ of a mini-batch."""
+        obs, masks = batch.observations, batch.masks
+        if masks is not None and not critic.is_recurrent:
+            obs = unpad_trajectories(obs, masks)  # type: ignore[arg-type]
+        features = critic.get_latent(obs, masks, batch.hidden_states[1])  # type: ignore[arg-type]
+        *hidden_layers, last_layer = critic.mlp
+        for layer in hidden_layers:
+            features = layer(features)
+        return last_layer(features), self.model(features)
+
+
+def make_median(
+    options: BpoOptions, critic: MLPModel, make_critic: Callable[[], MLPModel], storage: BpoRolloutStorage
+) -> MedianEstimator:
+    """Return the estimator of μ that the options ask for.
+
+    Args:
+        options: The options; ``median`` and ``median_head`` decide.
+        critic: The critic, whose last layer a shared head stands beside.
+        make_critic: Makes one more network like the critic.
+        storage: The rollout storage, on the device of the networks.
+    """
+    if options.median == "value":
+        return MedianEstimator()
+    if options.median == "batch":
+        return RolloutMedian(storage)
+    if options.median_head == "shared":
+        return MedianHead(nn.Linear(critic.mlp[-1].in_features, 1).to(storage.device))  # type: ignore[arg-type]
+    return MedianCritic(make_critic())
+
+
+def is_like(network: nn.Module | None, saved: Any) -> bool:
     """Return whether a saved median critic is of the kind of ours: both networks, or both output layers of the critic.
 
     Args:
-        median_critic: Our median critic; None if there is none.
+        network: Our median critic; None if there is none.
         saved: The saved state dict; None if there is none.
     """
-    if median_critic is None or saved is None:
+    if network is None or saved is None:
         return False
     is_layer = isinstance(saved, Mapping) and saved.keys() == {"weight", "bias"}
-    return is_layer == isinstance(median_critic, nn.Linear)
-
-
-def fit_optimizer_state(optimizer: torch.optim.Optimizer, state: Any) -> dict:
-    """Fit the saved state of BPO's or PPO's optimizer to that of the other; a second group is the median critic's.
-
-    Learning rates and moments are the saved ones. All else, such as Adam's betas, stays as the optimizer has it.
-
-    Args:
-        optimizer: The optimizer that will load the state.
-        state: The saved state.
-
-    Returns:
-        A state for ``optimizer``; nothing is changed in place.
-    """
-    own = optimizer.state_dict()["param_groups"]
-    saved = state["param_groups"][: len(own)]
-    if len(saved) > 1 and len(saved[1]["params"]) != len(own[1]["params"]):
-        saved = saved[:1]  # a median critic of another kind
-    rates = [group["lr"] for group in saved] + [saved[0]["lr"]] * (len(own) - len(saved))
-    params = [group["params"] for group in saved] + [group["params"] for group in own[len(saved) :]]
-    kept = {index for group in saved for index in group["params"]}
-    moments = {index: dict(values) for index, values in state["state"].items() if index in kept}
-    for values in moments.values():
-        # Where Adam keeps it, unless fused or capturable: on the GPU each step would wait for it
-        if isinstance(values.get("step"), torch.Tensor) and values["step"].is_cuda:
-            values["step"] = values["step"].cpu()
-    groups = [{**group, "lr": rate, "params": p} for group, rate, p in zip(own, rates, params, strict=True)]
-    return {"state": moments, "param_groups": groups}
+    return is_layer == isinstance(network, nn.Linear)

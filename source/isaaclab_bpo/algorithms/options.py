@@ -1,96 +1,87 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Every option of BPO, stated once."""
+"""Every option of BPO, stated once: name, type, default, rule and meaning.
+
+Isaac Lab's configclass, the checks, the documentation of :class:`BpoOptions` and the README's table follow from it.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from isaaclab_bpo import brrl
+from isaaclab_bpo.rules import BOOLEAN, Rule, errors_of, integer, number, one_of, optional
 
-Rule = tuple[Callable[[Any], bool], str]
-"""The test of a value, and the valid values in words."""
-
-
-def errors_of(values: Mapping[str, Any], rules: Mapping[str, Rule], prefix: str = "") -> list[str]:
-    """Return a sentence for each value that breaks its rule, with the field, the value and the valid choices.
-
-    Args:
-        values: Values by name. Names without a rule are not judged.
-        rules: Rules by name.
-        prefix: What the sentences put in front of a name.
-    """
-    return [
-        f"{prefix}{name}={values[name]!r} is not valid: it must be {text}."
-        for name, (valid, text) in rules.items()
-        if name in values and not valid(values[name])
-    ]
+def _option(default: Any, rule: Rule, meaning: str) -> Any:
+    return field(default=default, metadata={"rule": rule, "meaning": meaning})
 
 
-def number(low: float, high: float = math.inf, *, open_low: bool = False, open_high: bool = False) -> Rule:
-    """Return the rule of a finite number in an interval, which includes its ends unless they are ``open``."""
+@dataclass
+class BpoOptions:
+    """The options of BPO beside those of rsl_rl's PPO."""
 
-    def valid(value: Any) -> bool:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        return (
-            is_number and low <= value <= high and not (open_low and value == low) and not (open_high and value == high)
-        )
+    clip_param: float | None = _option(
+        0.2, optional(number(0.0, 1.0, open_low=True)), "ε; the ratio bounds are [1-ε, 1+ε]"
+    )
+    ratio_lower: float | None = _option(
+        None,
+        optional(number(0.0, 1.0, open_high=True)),
+        "lower ratio bound, with ratio_upper and clip_param=null; μ is then a quantile other than the median",
+    )
+    ratio_upper: float | None = _option(None, optional(number(1.0, open_low=True)), "upper ratio bound")
+    temperature: float = _option(0.01, number(0.0, open_low=True), "λ, softness of ρ*, in units of return")
+    median: str = _option(
+        "critic",
+        one_of("critic", "batch", "value"),
+        "estimator of μ: critic, a network of its own; batch, V plus the rollout's median advantage; value, V",
+    )
+    median_head: str = _option(
+        "separate",
+        one_of("separate", "shared"),
+        "whether the median critic is a network of its own, or, shared, a second output layer of the critic",
+    )
+    loss: str = _option(
+        "atv",
+        one_of(*brrl.DIVERGENCES),
+        f"divergence from the optimum: atv (the paper's), or a variant: {', '.join(list(brrl.DIVERGENCES)[1:])}",
+    )
+    online_advantage: bool = _option(
+        True, BOOLEAN, "weight |Q-V| with the current V, or else the rollout's normalized advantages"
+    )
+    refresh_targets: bool = _option(
+        True, BOOLEAN, "compute V, returns and advantages anew at the start of every epoch after the first"
+    )
+    median_temperature: float | None = _option(
+        None,
+        optional(number(0.0, open_low=True)),
+        "smoothing T of the median critic's loss, in units of return; none is the paper's 1 with clip_param, else λ",
+    )
+    median_loss_coef: float = _option(1.0, number(0.0), "coefficient of the median critic's loss")
+    joint_grad_clipping: bool = _option(
+        False,
+        BOOLEAN,
+        "max_grad_norm bounds the gradients of all networks together, as in the authors' code, or else those of each",
+    )
+    accelerate: bool | None = _option(
+        None, optional(BOOLEAN), "take the faster path, the same up to rounding; none takes it on the CPU, where it helps"
+    )
+    max_consecutive_skips: int = _option(
+        100, integer(1), "stop when as many mini-batches in a row were unusable (NaN, infinities)"
+    )
+    use_clipped_value_loss: bool = _option(False, BOOLEAN, "clip the value loss as PPO does")
 
-    if math.isinf(high):
-        return valid, f"a finite number {'>' if open_low else '>='} {low:g}"
-    return valid, f"a number in {'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
 
+OPTION_RULES: dict[str, Rule] = {option.name: option.metadata["rule"] for option in fields(BpoOptions)}
+"""The rule of each option of BPO."""
 
-def integer(low: int, high: int | None = None) -> Rule:
-    """Return the rule of an integer from ``low`` to ``high``."""
+BpoOptions.__doc__ = f"{BpoOptions.__doc__}\n\nArgs:\n" + "\n".join(
+    f"    {option.name}: {option.metadata['meaning']} (default {option.default})." for option in fields(BpoOptions)
+)
 
-    def valid(value: Any) -> bool:
-        return (
-            isinstance(value, int) and not isinstance(value, bool) and low <= value and (high is None or value <= high)
-        )
-
-    return valid, f"an integer >= {low}" if high is None else f"an integer from {low} to {high}"
-
-
-def one_of(*choices: str) -> Rule:
-    """Return the rule of a string that is one of ``choices``."""
-    return lambda value: isinstance(value, str) and value in choices, f"one of {', '.join(choices)}"
-
-
-def optional(rule: Rule) -> Rule:
-    """Return the rule that also allows None."""
-    valid, text = rule
-    return lambda value: value is None or valid(value), f"{text}, or null"
-
-
-BOOLEAN: Rule = (lambda value: isinstance(value, bool), "true or false")
-
-MEDIANS = ("critic", "batch", "value")
-"""Estimators of the median μ: a second critic, V + the batch's median advantage, or V itself."""
-
-
-RULES: dict[str, Rule] = {
-    # BPO
-    "median": one_of(*MEDIANS),
-    "median_head": one_of("separate", "shared"),
-    "loss": one_of(*brrl.POLICY_LOSSES),
-    "temperature": number(0.0, open_low=True),
-    "median_temperature": optional(number(0.0, open_low=True)),
-    "median_loss_coef": number(0.0),
-    "tv_coef": number(0.0),
-    "joint_grad_clipping": BOOLEAN,
-    "online_advantage": BOOLEAN,
-    "online_median": BOOLEAN,
-    "refresh_targets": BOOLEAN,
-    "accelerate": optional(BOOLEAN),
-    "max_consecutive_skips": integer(1),
-    "ratio_lower": optional(number(0.0, 1.0, open_high=True)),
-    "ratio_upper": optional(number(1.0, open_low=True)),
-    # PPO
-    "clip_param": optional(number(0.0, 1.0, open_low=True)),
+PPO_RULES: dict[str, Rule] = {
     "num_learning_epochs": integer(1),
     "num_mini_batches": integer(1),
     "learning_rate": number(0.0, open_low=True),
@@ -102,63 +93,11 @@ RULES: dict[str, Rule] = {
     "value_loss_coef": number(0.0),
     "max_grad_norm": number(0.0, open_low=True),
     "optimizer": one_of("adam", "adamw", "sgd", "rmsprop"),
-    "use_clipped_value_loss": BOOLEAN,
     "normalize_advantage_per_mini_batch": BOOLEAN,
     "use_mixed_precision": BOOLEAN,
     "share_cnn_encoders": BOOLEAN,
 }
-"""The rule of each hyperparameter."""
-
-
-def option_errors(hyperparameters: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with hyperparameters of BPO or PPO, all errors at once.
-
-    Args:
-        hyperparameters: Values by name. Names without a rule here are not judged.
-
-    Returns:
-        A sentence for each problem that names the field, the value and the valid choices; empty if all is well.
-    """
-    return errors_of(hyperparameters, RULES) + _bounds_errors(hyperparameters)
-
-
-def ratio_bounds(clip_param: float | None, ratio_lower: float | None, ratio_upper: float | None) -> brrl.RatioBounds:
-    """Return the bounds of the probability ratio from valid hyperparameters.
-
-    Args:
-        clip_param: ε of the symmetric bounds [1 - ε, 1 + ε], or None.
-        ratio_lower: c_l, or None.
-        ratio_upper: c_h, or None.
-    """
-    if clip_param is not None:
-        return brrl.RatioBounds.symmetric(clip_param)
-    assert ratio_lower is not None
-    assert ratio_upper is not None
-    return brrl.RatioBounds(ratio_lower, ratio_upper)
-
-
-def _bounds_errors(hyperparameters: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with values that set the ratio bounds together, if each of them is valid."""
-    names = ("clip_param", "ratio_lower", "ratio_upper")
-    if "clip_param" not in hyperparameters or errors_of(hyperparameters, {name: RULES[name] for name in names}):
-        return []
-    epsilon, lower, upper = (hyperparameters.get(name) for name in names)
-    if epsilon is not None and (lower is not None or upper is not None):
-        return [
-            f"clip_param={epsilon} and ratio_lower={lower}, ratio_upper={upper} set the ratio bounds in two ways: set "
-            "clip_param=null to use ratio_lower and ratio_upper, or leave these two out."
-        ]
-    if epsilon is None and (lower is None or upper is None):
-        return [
-            f"clip_param=None needs ratio_lower and ratio_upper, but they are {lower} and {upper}: set both, or "
-            "set clip_param."
-        ]
-    errors = []
-    if hyperparameters.get("loss") == "log_tv" and ratio_bounds(epsilon, lower, upper).lower == 0.0:
-        errors.append("loss='log_tv' needs a lower ratio bound above 0, because it takes its logarithm.")
-    if hyperparameters.get("use_clipped_value_loss") and epsilon is None:
-        errors.append("use_clipped_value_loss=True needs clip_param, which is also the range of the clipped value.")
-    return errors
+"""The rules of rsl_rl's PPO, which BPO inherits."""
 
 
 class ConfigurationError(ValueError):
@@ -169,14 +108,48 @@ class CheckedConfiguration(dict):
     """A runner configuration that has been checked, so that nobody checks it again."""
 
 
-def check_options(settings: Mapping[str, Any]) -> None:
-    """Refuse invalid settings of BPO.
+def option_errors(settings: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the settings of BPO or PPO, all errors at once.
 
     Args:
-        settings: The algorithm's part of a runner configuration.
+        settings: The algorithm's part of a runner configuration. Names without a rule here are not judged.
 
-    Raises:
-        ConfigurationError: If any value is invalid; names all errors.
+    Returns:
+        A sentence for each error that names the field, the value and the valid choices; empty if all is well.
     """
+    errors = errors_of(settings, OPTION_RULES | PPO_RULES)
+    values = {option.name: settings.get(option.name, option.default) for option in fields(BpoOptions)}
+    bounds = {name: values[name] for name in ("clip_param", "ratio_lower", "ratio_upper")}
+    if errors_of(bounds, OPTION_RULES):
+        return errors
+    epsilon, lower, upper = bounds.values()
+    if epsilon is not None and (lower is not None or upper is not None):
+        errors.append(
+            f"clip_param={epsilon} and ratio_lower={lower}, ratio_upper={upper} set the ratio bounds in two ways: set "
+            "clip_param=null to use ratio_lower and ratio_upper, or leave these two out."
+        )
+    elif epsilon is None and (lower is None or upper is None):
+        errors.append(
+            f"clip_param=None needs ratio_lower and ratio_upper, but they are {lower} and {upper}: set both, or "
+            "set clip_param."
+        )
+    elif values["loss"] == "log_tv" and ratio_bounds(BpoOptions(**bounds)).lower == 0.0:
+        errors.append("loss='log_tv' needs a lower ratio bound above 0, because it takes its logarithm.")
+    if values["use_clipped_value_loss"] is True and epsilon is None:
+        errors.append("use_clipped_value_loss=True needs clip_param, which is also the range of the clipped value.")
+    return errors
+
+
+def check_options(settings: Mapping[str, Any]) -> None:
+    """Raise a :class:`ConfigurationError` that names all of :func:`option_errors`, if there are any."""
     if errors := option_errors(settings):
         raise ConfigurationError(" ".join(errors))
+
+
+def ratio_bounds(options: BpoOptions) -> brrl.RatioBounds:
+    """Return the bounds of the probability ratio that valid options ask for."""
+    if options.clip_param is not None:
+        return brrl.RatioBounds.symmetric(options.clip_param)
+    assert options.ratio_lower is not None
+    assert options.ratio_upper is not None
+    return brrl.RatioBounds(options.ratio_lower, options.ratio_upper)

@@ -6,28 +6,33 @@
 The losses and the target ratio are what BPO trains with. :mod:`.optimum` solves the problem exactly over finite sets of
 actions, :mod:`.tabular` iterates that on finite Markov decision processes.
 
+Every function raises a TypeError for a tensor that is not of floating-point numbers, and a ValueError if shapes or
+devices differ or a number is out of its range. None looks at a tensor's values: the host would have to wait for them.
+
 Reference: Ao et al., "Bounded Ratio Reinforcement Learning", arXiv:2604.18578.
 """
 
-from ._checks import unchecked_values
+from ._reduction import Reduction
 from .advantages import generalized_advantages
-from .losses import (
-    POLICY_LOSSES,
+from .divergences import (
+    DIVERGENCES,
     advantage_weighted_tv,
     kl_divergence,
     log_total_variation,
     mean_squared_error,
-    median_loss,
     total_variation,
 )
+from .losses import bpo_loss, median_loss
 from .optimum import elite_weights, optimal_policy, quantile, soft_optimal_policy
 from .ppo import ppo_clipped_loss, ppo_ratio_fit_loss
 from .ratio import RatioBounds, target_ratio
 
 __all__ = [
-    "POLICY_LOSSES",
+    "DIVERGENCES",
     "RatioBounds",
+    "Reduction",
     "advantage_weighted_tv",
+    "bpo_loss",
     "elite_weights",
     "generalized_advantages",
     "kl_divergence",
@@ -41,5 +46,4 @@ __all__ = [
     "soft_optimal_policy",
     "target_ratio",
     "total_variation",
-    "unchecked_values",
 ]

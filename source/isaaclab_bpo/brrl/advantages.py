@@ -37,10 +37,6 @@ def generalized_advantages(
 
     Returns:
         Advantages A, shaped like ``rewards``.
-
-    Raises:
-        TypeError: If an argument is not a floating-point tensor.
-        ValueError: If shapes or devices differ, a value is not finite, or γ or λ is outside [0, 1].
     """
     check_tensors(rewards=rewards, values=values)
     check_tensors(rewards=rewards[0], last_values=last_values)

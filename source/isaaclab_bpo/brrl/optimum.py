@@ -12,7 +12,7 @@ import math
 
 import torch
 
-from ._checks import check_number, check_probabilities, check_tensors
+from ._checks import check_number, check_tensors
 from .ratio import RatioBounds
 
 # Halvings of the bracket; a double has 53 bits, and the bracket may be 1e12 times wider than the scale of the root
@@ -36,10 +36,6 @@ def optimal_policy(q_values: torch.Tensor, prior: torch.Tensor, bounds: RatioBou
 
     Returns:
         π*(a), shape (..., A).
-
-    Raises:
-        TypeError: If an argument is not a floating-point tensor.
-        ValueError: If shapes or devices differ, a value is not finite, or ``prior`` holds no distributions.
     """
     q, p = _validated(q_values, prior)
     below, up_to = _cumulative_masses(q, p)
@@ -62,11 +58,6 @@ def quantile(q_values: torch.Tensor, prior: torch.Tensor, level: float = 0.5) ->
 
     Returns:
         μ, shape (...).
-
-    Raises:
-        TypeError: If an argument is not a floating-point tensor.
-        ValueError: If shapes or devices differ, a value is not finite, ``prior`` holds no distributions, or
-            ``level`` is outside [0, 1].
     """
     q, p = _validated(q_values, prior)
     check_number("level", level, low=0.0, high=1.0)
@@ -100,11 +91,6 @@ def soft_optimal_policy(
 
     Returns:
         π*(a), shape (..., A), and μ, shape (...).
-
-    Raises:
-        TypeError: If an argument is not a floating-point tensor.
-        ValueError: If shapes or devices differ, a value is not finite, ``prior`` holds no distributions, or λ is not
-            positive.
     """
     q, p = _validated(q_values, prior)
     check_number("temperature", temperature, low=0.0, open_low=True)
@@ -139,10 +125,6 @@ def elite_weights(scores: torch.Tensor, elite_fraction: float) -> torch.Tensor:
 
     Returns:
         Weights, shape (..., n), which sum to 1 over the last dimension.
-
-    Raises:
-        TypeError: If ``scores`` is not a floating-point tensor.
-        ValueError: If a score is not finite, or ``elite_fraction`` is not in (0, 1).
     """
     check_tensors(scores=scores)
     if not 0.0 < elite_fraction < 1.0:
@@ -154,7 +136,6 @@ def elite_weights(scores: torch.Tensor, elite_fraction: float) -> torch.Tensor:
 def _validated(q_values: torch.Tensor, prior: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Check Q and π₀ and return them in a precision in which sums of probabilities are meaningful."""
     check_tensors(q_values=q_values, prior=prior)
-    check_probabilities("prior", prior)
     dtype = torch.promote_types(q_values.dtype, torch.float32)
     prior = prior.to(dtype)
     return q_values.to(dtype), prior / prior.sum(dim=-1, keepdim=True)

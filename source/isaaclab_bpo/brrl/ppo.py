@@ -8,14 +8,17 @@ from __future__ import annotations
 import torch
 
 from ._checks import check_tensors
-from .losses import advantage_weighted_tv
-from .ratio import RatioBounds, target_ratio
+from ._reduction import Reduction, reduce
+from .losses import bpo_loss
+from .ratio import RatioBounds
 
 
-def ppo_clipped_loss(ratio: torch.Tensor, advantages: torch.Tensor, bounds: RatioBounds) -> torch.Tensor:
+def ppo_clipped_loss(
+    ratio: torch.Tensor, advantages: torch.Tensor, bounds: RatioBounds, reduction: Reduction = "mean"
+) -> torch.Tensor:
     """Return PPO's clipped surrogate, as a loss.
 
-    l_PPO = mean( max(-A ρ, -A clip(ρ, c_l, c_h)) )
+    l_PPO = max(-A ρ, -A clip(ρ, c_l, c_h))
 
     Reference: Schulman et al., "Proximal policy optimization algorithms", arXiv:1707.06347, equation (7).
 
@@ -23,23 +26,22 @@ def ppo_clipped_loss(ratio: torch.Tensor, advantages: torch.Tensor, bounds: Rati
         ratio: ρ = π(a|s)/π₀(a|s), any shape; carries the gradient.
         advantages: A, same shape.
         bounds: Bounds (c_l, c_h) of the ratio, in PPO (1 - ε, 1 + ε).
+        reduction: See :data:`isaaclab_bpo.brrl.Reduction`.
 
     Returns:
-        Scalar loss.
-
-    Raises:
-        TypeError: If an argument is not a floating-point tensor.
-        ValueError: If shapes or devices differ, or a value is not finite.
+        A scalar, or with the reduction "none" a tensor shaped like ``ratio``.
     """
     check_tensors(ratio=ratio, advantages=advantages)
     clipped = ratio.clamp(bounds.lower, bounds.upper)
-    return torch.maximum(-advantages * ratio, -advantages * clipped).mean()
+    return reduce(torch.maximum(-advantages * ratio, -advantages * clipped), reduction)
 
 
-def ppo_ratio_fit_loss(ratio: torch.Tensor, advantages: torch.Tensor, bounds: RatioBounds) -> torch.Tensor:
+def ppo_ratio_fit_loss(
+    ratio: torch.Tensor, advantages: torch.Tensor, bounds: RatioBounds, reduction: Reduction = "mean"
+) -> torch.Tensor:
     """Return PPO's loss rewritten as the fit of the ratio to a target, l'(ρ).
 
-    l' = mean( |A| · |ρ - ρ_A| ),   ρ_A = c_h if A > 0, c_l if A < 0
+    l' = |A| · |ρ - ρ_A|,   ρ_A = c_h if A > 0, c_l if A < 0
 
     Where PPO's loss is not clipped, it is l' minus a constant that does not depend on the policy (A ρ_A), so the
     gradients are equal. Beyond the target, ρ > c_h with A > 0 or ρ < c_l with A < 0, PPO's gradient vanishes, while
@@ -51,13 +53,10 @@ def ppo_ratio_fit_loss(ratio: torch.Tensor, advantages: torch.Tensor, bounds: Ra
         ratio: ρ = π(a|s)/π₀(a|s), any shape; carries the gradient.
         advantages: A = Q - V, same shape.
         bounds: Bounds (c_l, c_h) of the ratio.
+        reduction: See :data:`isaaclab_bpo.brrl.Reduction`.
 
     Returns:
-        Scalar loss.
-
-    Raises:
-        TypeError: If an argument is not a floating-point tensor.
-        ValueError: If shapes or devices differ, or a value is not finite.
+        A scalar, or with the reduction "none" a tensor shaped like ``ratio``.
     """
     check_tensors(ratio=ratio, advantages=advantages)
-    return advantage_weighted_tv(ratio, target_ratio(advantages, bounds), advantages.abs())
+    return bpo_loss(ratio, advantages, advantages, bounds, reduction=reduction)

@@ -25,9 +25,6 @@ class RatioBounds:
     Args:
         lower: Lower bound c_l.
         upper: Upper bound c_h.
-
-    Raises:
-        ValueError: If the bounds do not enclose 1, or ``lower`` is negative.
     """
 
     lower: float
@@ -87,10 +84,6 @@ def target_ratio(
 
     Returns:
         ρ*, shaped like ``median_advantages``.
-
-    Raises:
-        TypeError: If ``median_advantages`` is not a floating-point tensor.
-        ValueError: If a value is not finite, or ``temperature`` is not positive.
     """
     check_tensors(median_advantages=median_advantages)
     if temperature is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ._checks import check_number, check_probabilities, check_tensors
+from ._checks import check_number, check_tensors
 from .optimum import optimal_policy, quantile
 from .ratio import RatioBounds
 
@@ -26,11 +26,6 @@ class FiniteMdp:
         rewards: r(s, a), shape (..., S, A).
         initial: d₀(s), shape (..., S).
         gamma: Discount factor γ in [0, 1).
-
-    Raises:
-        TypeError: If a tensor is not a floating-point tensor.
-        ValueError: If shapes do not fit, probabilities are no distributions, a value is not finite, or γ is not in
-            [0, 1).
     """
 
     transitions: torch.Tensor
@@ -39,10 +34,8 @@ class FiniteMdp:
     gamma: float
 
     def __post_init__(self) -> None:
-        check_probabilities("transitions", self.transitions)
         check_tensors(**{"transitions[..., 0]": self.transitions[..., 0], "rewards": self.rewards})
         check_tensors(**{"rewards[..., 0]": self.rewards[..., 0], "initial": self.initial})
-        check_probabilities("initial", self.initial)
         if self.transitions.shape[-1] != self.rewards.shape[-2]:
             raise ValueError(
                 f"transitions lead to {self.transitions.shape[-1]} states, but start from {self.rewards.shape[-2]}."
@@ -50,10 +43,6 @@ class FiniteMdp:
         check_number("gamma", self.gamma, low=0.0)
         if self.gamma >= 1.0:
             raise ValueError(f"gamma must be a number in [0, 1), got {self.gamma}.")
-
-    def _check_policy(self, policy: torch.Tensor) -> None:
-        check_tensors(rewards=self.rewards, policy=policy)
-        check_probabilities("policy", policy)
 
     def _transition_matrix(self, policy: torch.Tensor) -> torch.Tensor:
         """Return P_π(s'|s) = Σ_a π(a|s) P(s'|s, a), shape (..., S, S)."""
@@ -68,7 +57,7 @@ class FiniteMdp:
         Returns:
             V_π(s), shape (..., S).
         """
-        self._check_policy(policy)
+        check_tensors(rewards=self.rewards, policy=policy)
         matrix = self._transition_matrix(policy)
         identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
         return torch.linalg.solve(identity - self.gamma * matrix, (policy * self.rewards).sum(dim=-1))
@@ -94,7 +83,7 @@ class FiniteMdp:
         Returns:
             d_π(s), shape (..., S), which sums to 1.
         """
-        self._check_policy(policy)
+        check_tensors(rewards=self.rewards, policy=policy)
         matrix = self._transition_matrix(policy)
         identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
         return torch.linalg.solve(identity - self.gamma * matrix.mT, (1.0 - self.gamma) * self.initial)

@@ -5,6 +5,12 @@
 
 from isaaclab_bpo.algorithms.options import CheckedConfiguration, ConfigurationError
 
-from .configuration import check_configuration, configuration_errors
+from .configuration import check_configuration, check_mini_batches, configuration_errors
 
-__all__ = ["CheckedConfiguration", "ConfigurationError", "check_configuration", "configuration_errors"]
+__all__ = [
+    "CheckedConfiguration",
+    "ConfigurationError",
+    "check_configuration",
+    "check_mini_batches",
+    "configuration_errors",
+]

@@ -1,17 +1,21 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Rules of values that only whole configurations hold: lists, pairs, names of classes and functions, devices."""
+"""Rules of values that only whole configurations hold: lists, pairs, names of classes, functions and devices.
+
+What rsl_rl or torch can be asked about is asked, so that a value that they learn to accept is valid here, too.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from rsl_rl.utils import resolve_callable
 
-from isaaclab_bpo.algorithms.options import Rule, number
+from isaaclab_bpo.rules import Rule, number
 
 
 def list_of(rule: Rule, what: str) -> Rule:
@@ -24,9 +28,9 @@ def list_of(rule: Rule, what: str) -> Rule:
     return valid_list, f"a list, not empty, of {what}"
 
 
-def one_or_list_of(rule: Rule, what: str) -> Rule:
+def one_or_list_of(rule: Rule) -> Rule:
     """Return the rule of a value that obeys ``rule``, or a list of such values."""
-    (valid, text), (valid_list, text_list) = rule, list_of(rule, what)
+    (valid, text), (valid_list, text_list) = rule, list_of(rule, "them")
     return lambda value: valid(value) or valid_list(value), f"{text}, or {text_list}"
 
 
@@ -42,34 +46,52 @@ def interval(low: float) -> Rule:
     return valid, f"two finite numbers {'' if math.isinf(low) else f'>= {low:g} '}in ascending order"
 
 
-def class_named(base: type, example: str) -> Rule:
-    """Return the rule of a name, as rsl_rl resolves it, of a class derived from ``base``."""
+def accepted_by(judge: Callable[[Any], object], text: str) -> Rule:
+    """Return the rule of a value for which ``judge`` returns something true and raises no error."""
 
     def valid(value: Any) -> bool:
         try:
-            found = resolve_callable(value)
-        except (TypeError, ValueError, ImportError, AttributeError):
+            return bool(judge(value))
+        except (TypeError, ValueError, ImportError, AttributeError, RuntimeError):
             return False
-        return isinstance(found, type) and issubclass(found, base)
 
-    return valid, f"the name of a class derived from rsl_rl's {base.__name__}, such as {example} or package.module:Name"
+    return valid, text
 
 
-def _is_callable_name(value: Any) -> bool:
+def known_to(resolve: Callable[[Any], object]) -> Rule:
+    """Return the rule of a name that one of rsl_rl's resolvers knows."""
     try:
-        return callable(resolve_callable(value))
-    except (TypeError, ValueError, ImportError, AttributeError):
-        return False
+        resolve("")
+    except ValueError as error:  # which lists the names
+        text = f"a name that rsl_rl knows ({str(error).rpartition('. ')[2]})"
+    else:
+        text = "a name that rsl_rl knows"
+    return accepted_by(lambda value: resolve(value) is not None, text)
 
 
-def _is_device(value: Any) -> bool:
-    try:
-        return isinstance(value, str) and torch.device(value) is not None
-    except RuntimeError:
-        return False
+def built_by(build: Callable[[Any], object], text: str) -> Rule:
+    """Return the rule of a value with which ``build`` can make a module of torch, and returns something true."""
+
+    def judge(value: Any) -> object:
+        with torch.device("meta"):  # where modules draw no random numbers and take no memory
+            return build(value)
+
+    return accepted_by(judge, text)
+
+
+def class_named(base: type, example: str) -> Rule:
+    """Return the rule of a name, as rsl_rl resolves it, of a class derived from ``base``."""
+    return accepted_by(
+        lambda value: issubclass(resolve_callable(value), base),  # type: ignore[arg-type]
+        f"the name of a class derived from rsl_rl's {base.__name__}, such as {example} or package.module:Name",
+    )
 
 
 TEXT: Rule = (lambda value: isinstance(value, str), "a text")
 NAME: Rule = (lambda value: isinstance(value, str) and value != "", "a text, not empty")
-DEVICE: Rule = (_is_device, "a device of torch, such as cpu or cuda:0")
-FUNCTION: Rule = (_is_callable_name, "a function, or its name in the form package.module:name")
+DEVICE: Rule = accepted_by(
+    lambda value: isinstance(value, str) and torch.device(value), "a device of torch, such as cpu or cuda:0"
+)
+FUNCTION: Rule = accepted_by(
+    lambda value: callable(resolve_callable(value)), "a function, or its name in the form package.module:name"
+)

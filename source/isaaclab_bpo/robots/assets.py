@@ -1,20 +1,22 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Chooses between NVIDIA's asset server and the stand-in assets, before Isaac Lab looks at the choice.
+"""Chooses between NVIDIA's asset server and the stand-in assets.
 
-Isaac Lab reads ``ISAACSIM_ASSET_ROOT`` while ``isaaclab.utils.assets`` is imported, so nothing here imports Isaac Lab.
+Isaac Lab reads ``ISAACSIM_ASSET_ROOT`` when ``isaaclab.utils.assets`` is imported, so no module of it is imported here
+before the choice is made.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
 import hashlib
 import importlib.util
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -40,15 +42,16 @@ _PROBE_FILE = "Isaac/Props/UIElements/arrow_x.usd"  # a few kB that every veloci
 _CHINA_ASSET_ROOT = "https://simready-cn.s3.oss-cn-shanghai.aliyuncs.com/Assets/Isaac/6.2"  # as in isaaclab 3.0.0
 
 
-def select_assets(mode: str | None = None) -> None:
+def select_assets(mode: str | None = None, env_cfg: Any = None) -> None:
     """Let Isaac Lab load the stand-in assets if NVIDIA's are out of reach.
 
     An ``ISAACSIM_ASSET_ROOT`` that is set already, by the user or by an earlier call, is left alone.
 
     Args:
-        mode: ``"auto"`` probes the asset server that Isaac Lab is configured for and takes the stand-ins if it does
-            not answer, ``"nvidia"`` never takes them, ``"standin"`` always. ``None`` reads the environment variable
-            ``ISAACLAB_BPO_ASSETS``, default ``"auto"``.
+        mode: ``"auto"`` takes the stand-ins if the asset server does not answer, ``"nvidia"`` never, ``"standin"``
+            always. ``None`` reads the environment variable ``ISAACLAB_BPO_ASSETS``, default ``"auto"``.
+        env_cfg: Configuration of the environment that is about to be made, needed where Isaac Lab is imported
+            already: its paths are changed to those of the stand-ins.
 
     Raises:
         ValueError: If the mode is none of these.
@@ -58,25 +61,54 @@ def select_assets(mode: str | None = None) -> None:
         mode = os.environ.get("ISAACLAB_BPO_ASSETS") or "auto"
     if mode not in ASSET_MODES:
         raise ValueError(f"--assets (ISAACLAB_BPO_ASSETS) is {mode!r}; choose one of {', '.join(ASSET_MODES)}.")
-    if os.environ.get("ISAACSIM_ASSET_ROOT") or mode == "nvidia":
-        return
-    if mode == "auto" and is_reachable(configured_asset_root()):
-        return
-    root = build_asset_root()
-    reason = "as asked" if mode == "standin" else f"{configured_asset_root() or 'the asset server'} is out of reach"
-    if "isaaclab.utils.assets" in sys.modules:
+    if not os.environ.get("ISAACSIM_ASSET_ROOT") and (
+        mode == "standin" or (mode == "auto" and not is_reachable(configured_asset_root()))
+    ):
+        root = build_asset_root()
+        reason = "as asked" if mode == "standin" else f"{configured_asset_root() or 'the asset server'} is out of reach"
+        if env_cfg is None and "isaaclab.utils.assets" in sys.modules:
+            print(
+                f"[isaaclab_bpo] No stand-in robots although {reason}: Isaac Lab has chosen its assets already."
+                f" Call select_assets() before any isaaclab module is imported, or set ISAACSIM_ASSET_ROOT={root}.",
+                flush=True,
+            )
+            return
+        os.environ["ISAACSIM_ASSET_ROOT"] = str(root)
         print(
-            f"[isaaclab_bpo] No stand-in robots although {reason}: Isaac Lab has chosen its assets already."
-            f" Import isaaclab_bpo.tasks before any isaaclab module, or set ISAACSIM_ASSET_ROOT={root}.",
+            f"[isaaclab_bpo] Stand-in robots ({reason}): results are not comparable with NVIDIA's assets."
+            " Force either with --assets nvidia|standin or ISAACLAB_BPO_ASSETS.",
             flush=True,
         )
+    if env_cfg is not None and uses_standins():
+        _redirect_to_standins(env_cfg)
+
+
+def _redirect_to_standins(env_cfg: Any) -> None:
+    """Change the paths that Isaac Lab made from the asset root when it was imported."""
+    import isaaclab.markers.config
+    import isaaclab.sim
+    from isaaclab.utils.assets import ISAAC_NUCLEUS_DIR
+
+    isaac = str(_asset_root_path() / "Isaac")
+    if isaac == ISAAC_NUCLEUS_DIR:  # the choice was made in time
         return
-    os.environ["ISAACSIM_ASSET_ROOT"] = str(root)
-    print(
-        f"[isaaclab_bpo] Stand-in robots ({reason}): results are not comparable with NVIDIA's assets."
-        " Force either with --assets nvidia|standin or ISAACLAB_BPO_ASSETS.",
-        flush=True,
-    )
+
+    def redirect(value: Any) -> Any:
+        if isinstance(value, str) and value.startswith(f"{ISAAC_NUCLEUS_DIR}/"):
+            return isaac + value.removeprefix(ISAAC_NUCLEUS_DIR)
+        if isinstance(value, list):
+            return [redirect(item) for item in value]
+        if isinstance(value, dict):
+            return {key: redirect(item) for key, item in value.items()}
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            vars(value).update(redirect(vars(value)))
+        return value
+
+    redirect(env_cfg)
+    # Outside the configuration: what a terrain makes itself, its plane and, for debugging, its frames.
+    plane = isaaclab.sim.GroundPlaneCfg
+    isaaclab.sim.GroundPlaneCfg = functools.partial(plane, usd_path=redirect(plane().usd_path))
+    redirect(vars(isaaclab.markers.config))
 
 
 def build_asset_root() -> Path:
@@ -97,27 +129,24 @@ def build_asset_root() -> Path:
         return root
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
-        workplace = Path(tempfile.mkdtemp(prefix=".building-", dir=root.parent))
+        workplace = tempfile.TemporaryDirectory(prefix=".building-", dir=root.parent)
     except OSError as error:
         raise RuntimeError(
             f"The stand-in assets cannot be written to {root.parent} ({error.strerror}); set XDG_CACHE_HOME."
         ) from error
-    try:
-        workplace.chmod(0o755)
+    with workplace:
+        built = Path(workplace.name, "assets")
         # A process of its own: USD's Python modules must not be loaded before Isaac Sim has brought its own.
-        command = [sys.executable, "-P", str(Path(__file__).with_name("builder.py")), str(workplace)]
+        command = [sys.executable, "-P", str(Path(__file__).with_name("builder.py")), str(built)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode != 0:
             reason = (result.stderr.strip().splitlines() or [f"exit status {result.returncode}"])[-1]
             raise RuntimeError(f"The stand-in assets could not be built: {reason}")
         try:
-            workplace.replace(root)
+            built.replace(root)
         except OSError:
-            if not root.is_dir():
+            if not root.is_dir():  # no other process was first
                 raise
-            # another process was first
-    finally:
-        shutil.rmtree(workplace, ignore_errors=True)
     return root
 
 
@@ -146,8 +175,7 @@ def missing_asset(env_cfg: Any) -> str | None:
 
 def uses_standins() -> bool:
     """Tell whether Isaac Lab loads the stand-in assets."""
-    root = os.environ.get("ISAACSIM_ASSET_ROOT")
-    return bool(root) and Path(root) == _asset_root_path()
+    return Path(os.environ.get("ISAACSIM_ASSET_ROOT", "")) == _asset_root_path()
 
 
 def configured_asset_root() -> str:
@@ -155,7 +183,7 @@ def configured_asset_root() -> str:
 
     Returns:
         The China mirror if ``ISAACSIM_ASSET_REGION_PROFILE`` says ``china``, else the setting
-        ``persistent.isaac.asset_root.default`` (or its elder ``cloud``) of ``isaaclab.python.kit``; empty without it.
+        ``persistent.isaac.asset_root.default`` (formerly ``cloud``) of ``isaaclab.python.kit``; empty without it.
     """
     if os.environ.get("ISAACSIM_ASSET_REGION_PROFILE") == "china":
         return _CHINA_ASSET_ROOT
@@ -164,11 +192,9 @@ def configured_asset_root() -> str:
         return ""
     experience = Path(spec.origin).parent / "apps" / "isaaclab.python.kit"
     text = experience.read_text(encoding="utf-8") if experience.is_file() else ""
-    for setting in ("default", "cloud"):
-        values = re.findall(rf'^\s*persistent\.isaac\.asset_root\.{setting}\s*=\s*"([^"]*)"', text, re.MULTILINE)
-        if values:
-            return values[-1]
-    return ""
+    settings = re.findall(r'^\s*persistent\.isaac\.asset_root\.(default|cloud)\s*=\s*"([^"]*)"', text, re.MULTILINE)
+    roots = dict(settings)  # the last of each, as in Isaac Lab
+    return roots.get("default", roots.get("cloud", ""))
 
 
 def is_reachable(asset_root: str) -> bool:

@@ -22,9 +22,6 @@ from typing import Any
 import torch
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics, UsdShade
 
-DATA_DIR = Path(__file__).parent / "data"
-"""Where the robot descriptions are."""
-
 ROBOTS = ("g1", "h1", "go1", "anymal_c")
 """Names of the robot descriptions, ``data/<name>.toml``."""
 
@@ -56,25 +53,26 @@ def load_robot(name: str) -> dict[str, Any]:
     Returns:
         The tables ``robot``, ``colors``, ``links`` and ``joints`` of ``data/<name>.toml``; its header explains them.
     """
-    return tomllib.loads((DATA_DIR / f"{name}.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((Path(__file__).parent / "data" / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def write_asset_root(root: Path) -> None:
     """Write all stand-in assets.
 
     Args:
-        root: An existing folder; what Isaac Lab is to find as ``ISAACSIM_ASSET_ROOT``.
+        root: A folder; what Isaac Lab is to find as ``ISAACSIM_ASSET_ROOT``.
     """
-    isaac = root / "Isaac"
-    for name in ROBOTS:
-        robot = load_robot(name)
-        _save(_robot_stage(robot), isaac / robot["robot"]["usd_path"])
-    _save(_ground_plane_stage(), isaac / GROUND_PLANE_PATH)
-    _save(_arrow_stage(), isaac / ARROW_PATH)
-    _save(_frame_stage(), isaac / FRAME_PATH)
-    for path, net in ((GO1_NET_PATH, go1_actuator_net()), (ANYMAL_NET_PATH, anymal_actuator_net())):
-        (isaac / path).parent.mkdir(parents=True)
-        torch.jit.save(net, isaac / path)
+    robots = [load_robot(name) for name in ROBOTS]
+    stages = {robot["robot"]["usd_path"]: _robot_stage(robot) for robot in robots}
+    stages |= {GROUND_PLANE_PATH: _ground_plane_stage(), ARROW_PATH: _arrow_stage(), FRAME_PATH: _frame_stage()}
+    nets = {GO1_NET_PATH: go1_actuator_net(), ANYMAL_NET_PATH: anymal_actuator_net()}
+    for name in (*stages, *nets):
+        path = root / "Isaac" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name in nets:
+            torch.jit.save(nets[name], path)
+        else:
+            stages[name].GetRootLayer().Export(str(path), args={"format": "usda"})  # text, whatever the suffix
 
 
 def go1_actuator_net() -> torch.jit.ScriptModule:
@@ -142,12 +140,6 @@ def _new_stage(root_name: str) -> tuple[Usd.Stage, Usd.Prim]:
     return stage, root
 
 
-def _save(stage: Usd.Stage, path: Path) -> None:
-    """Write a stage as text, whatever the file's suffix."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    stage.GetRootLayer().Export(str(path), args={"format": "usda"})
-
-
 def _robot_stage(robot: dict[str, Any]) -> Usd.Stage:
     """Author a robot: links with mass, looks and colliders, then the joints between them."""
     stage, root = _new_stage("Robot")
@@ -198,26 +190,27 @@ def _add_link(
 
 def _add_shape(stage: Usd.Stage, path: Sdf.Path, shape: dict[str, Any]) -> UsdGeom.Gprim:
     """Author a capsule, a sphere or a box in the frame of its link."""
+    scale = (1.0, 1.0, 1.0)
     match shape["kind"]:
         case "capsule":
             start, end = Gf.Vec3d(*shape["start"]), Gf.Vec3d(*shape["end"])
-            capsule = UsdGeom.Capsule.Define(stage, path)
-            capsule.CreateAxisAttr(UsdGeom.Tokens.z)
-            capsule.CreateRadiusAttr(shape["radius"])
-            capsule.CreateHeightAttr((end - start).GetLength())
-            rotation = Gf.Rotation(Gf.Vec3d.ZAxis(), end - start)
-            _place(capsule, Gf.Matrix4d(rotation, (start + end) / 2))
-            gprim = capsule
+            pose = Gf.Matrix4d(Gf.Rotation(Gf.Vec3d.ZAxis(), end - start), (start + end) / 2)
+            gprim = UsdGeom.Capsule.Define(stage, path)
+            gprim.CreateAxisAttr(UsdGeom.Tokens.z)
+            gprim.CreateRadiusAttr(shape["radius"])
+            gprim.CreateHeightAttr((end - start).GetLength())
         case "sphere":
+            pose = Gf.Matrix4d().SetTranslate(Gf.Vec3d(*shape["center"]))
             gprim = UsdGeom.Sphere.Define(stage, path)
             gprim.CreateRadiusAttr(shape["radius"])
-            _place(gprim, Gf.Matrix4d(1.0).SetTranslate(Gf.Vec3d(*shape["center"])))
         case "box":
+            pose = Gf.Matrix4d().SetTranslate(Gf.Vec3d(*shape["center"]))
+            scale = shape["size"]
             gprim = UsdGeom.Cube.Define(stage, path)
             gprim.CreateSizeAttr(1.0)
-            _place(gprim, Gf.Matrix4d(1.0).SetTranslate(Gf.Vec3d(*shape["center"])), scale=shape["size"])
         case kind:
             raise ValueError(f"{path}: kind = {kind!r} is not a shape; use capsule, sphere or box.")
+    _place(gprim, pose, scale)
     gprim.CreateExtentAttr(UsdGeom.Boundable.ComputeExtentFromPlugins(gprim, Usd.TimeCode.Default()))
     return gprim
 
@@ -231,7 +224,19 @@ def _add_joint(stage: Usd.Stage, robot_path: Sdf.Path, name: str, joint: dict[st
         lower, upper = joint["limits"]
         usd_joint.CreateLowerLimitAttr(math.degrees(lower))
         usd_joint.CreateUpperLimitAttr(math.degrees(upper))
-        _add_drive(usd_joint.GetPrim(), joint)
+        # a motor without gains: Isaac Lab's actuator models bring those, and override limits and armature
+        drive = UsdPhysics.DriveAPI.Apply(usd_joint.GetPrim(), UsdPhysics.Tokens.angular)
+        drive.CreateTypeAttr(UsdPhysics.Tokens.force)
+        drive.CreateStiffnessAttr(0.0)
+        drive.CreateDampingAttr(0.0)
+        drive.CreateMaxForceAttr(joint["effort"])
+        # Newton reads PhysX's attributes too
+        usd_joint.GetPrim().AddAppliedSchema("PhysxJointAPI")
+        physx = {"armature": joint["armature"]}
+        if "velocity" in joint:
+            physx["maxJointVelocity"] = math.degrees(joint["velocity"])
+        for attribute, value in physx.items():
+            usd_joint.GetPrim().CreateAttribute(f"physxJoint:{attribute}", Sdf.ValueTypeNames.Float).Set(value)
     else:
         usd_joint = UsdPhysics.FixedJoint.Define(stage, path)
     usd_joint.CreateBody0Rel().SetTargets([robot_path.AppendChild(child["parent"])])
@@ -240,21 +245,6 @@ def _add_joint(stage: Usd.Stage, robot_path: Sdf.Path, name: str, joint: dict[st
     usd_joint.CreateLocalRot0Attr(Gf.Quatf(*child.get("quat", (1, 0, 0, 0))).GetNormalized())
     usd_joint.CreateLocalPos1Attr(Gf.Vec3f(0.0))
     usd_joint.CreateLocalRot1Attr(Gf.Quatf(1.0))
-
-
-def _add_drive(prim: Usd.Prim, joint: dict[str, Any]) -> None:
-    """Author a motor without gains: Isaac Lab's actuator models bring those, and override limits and armature."""
-    drive = UsdPhysics.DriveAPI.Apply(prim, UsdPhysics.Tokens.angular)
-    drive.CreateTypeAttr(UsdPhysics.Tokens.force)
-    drive.CreateStiffnessAttr(0.0)
-    drive.CreateDampingAttr(0.0)
-    drive.CreateMaxForceAttr(joint["effort"])
-    prim.AddAppliedSchema("PhysxJointAPI")
-    # Newton reads PhysX's attributes too
-    prim.CreateAttribute("physxJoint:armature", Sdf.ValueTypeNames.Float).Set(joint["armature"])
-    if "velocity" in joint:
-        velocity = math.degrees(joint["velocity"])
-        prim.CreateAttribute("physxJoint:maxJointVelocity", Sdf.ValueTypeNames.Float).Set(velocity)
 
 
 def _ground_plane_stage() -> Usd.Stage:
@@ -270,7 +260,7 @@ def _ground_plane_stage() -> Usd.Stage:
     UsdPhysics.CollisionAPI.Apply(plane.GetPrim())
     material = _material(stage, root.GetPath().AppendPath("Looks/theGrid"), (0.35, 0.37, 0.4))
     environment = UsdGeom.Xform.Define(stage, root.GetPath().AppendChild("Environment"))
-    _place(environment, Gf.Matrix4d(1.0), scale=(1.0, 1.0, 1.0))
+    _place(environment, Gf.Matrix4d(1.0))
     corners = [(-50.0, -50.0), (50.0, -50.0), (50.0, 50.0), (-50.0, 50.0)]
     mesh = _add_mesh(stage, environment.GetPath().AppendChild("Geometry"), [(x, y, 0.0) for x, y in corners], [4])
     st = UsdGeom.PrimvarsAPI(mesh).CreatePrimvar("st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.vertex)
@@ -345,12 +335,12 @@ def _pose(pos: Iterable[float], quat: Iterable[float]) -> Gf.Matrix4d:
     return Gf.Matrix4d(rotation, Gf.Vec3d(*pos))
 
 
-def _place(xformable: UsdGeom.Xformable, pose: Gf.Matrix4d, scale: Iterable[float] | None = None) -> None:
+def _place(xformable: UsdGeom.Xformable, pose: Gf.Matrix4d, scale: Iterable[float] = (1.0, 1.0, 1.0)) -> None:
     """Author a pose as translate, orient and scale in double precision, the operations Isaac Lab expects on a prim."""
     double = UsdGeom.XformOp.PrecisionDouble
     xformable.AddTranslateOp(double).Set(pose.ExtractTranslation())
     xformable.AddOrientOp(double).Set(pose.ExtractRotationQuat().GetNormalized())
-    xformable.AddScaleOp(double).Set(Gf.Vec3d(*(scale or (1.0, 1.0, 1.0))))
+    xformable.AddScaleOp(double).Set(Gf.Vec3d(*scale))
 
 
 if __name__ == "__main__":

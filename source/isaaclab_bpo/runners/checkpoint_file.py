@@ -29,9 +29,8 @@ def write(checkpoint: dict[str, Any], path: Path) -> None:
     # Through memory, since torch's own writer, stopped by a full disk, aborts the process
     content = io.BytesIO()
     torch.save(checkpoint, content)
-    temporary = path.with_name(
-        f".{path.name}.tmp"
-    )  # in the same folder, hence file system; a killed one is overwritten
+    # In the same folder, hence on the same file system; the next save overwrites what a killed one left
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(content.getbuffer())

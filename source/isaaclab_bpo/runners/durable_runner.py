@@ -16,17 +16,13 @@ import torch
 from rsl_rl.env import VecEnv
 from rsl_rl.runners import OnPolicyRunner
 
-from isaaclab_bpo.checks import CheckedConfiguration, check_configuration
+from isaaclab_bpo.algorithms import TrainingDivergedError
+from isaaclab_bpo.checks import CheckedConfiguration, check_configuration, check_mini_batches
+from isaaclab_bpo.compatibility.training_state import restore_random_states, restore_training_state, training_state
 
-from .checkpoint import (
-    CheckpointError,
-    check_checkpoint,
-    fit_optimizer_state,
-    restore_random_states,
-    restore_training_state,
-    training_state,
-)
+from .checkpoint import CheckpointError, fit_checkpoint
 from .checkpoint_file import prune, read, write
+from .observations import name_columns
 from .preemption import PREEMPTED, Preemption
 
 
@@ -48,13 +44,18 @@ class DurableRunner(OnPolicyRunner):
         Args:
             env: The environment.
             train_cfg: Runner configuration; besides rsl_rl's keys, "keep_last" is the number of checkpoints to keep.
+                A :class:`~isaaclab_bpo.checks.CheckedConfiguration` is not checked again.
             log_dir: Folder of the run; None logs and saves nothing.
             device: Device of networks and storage.
+
+        Raises:
+            ConfigurationError: If anything is wrong with the configuration; names all errors.
         """
         self._plain_cfg = _plain(train_cfg)  # before rsl_rl puts objects into it, and 5.4 takes names out of it
-        if not isinstance(train_cfg, CheckedConfiguration):
+        self._came_checked = isinstance(train_cfg, CheckedConfiguration)
+        if not self._came_checked:
             check_configuration(train_cfg, observations=list(map(str, env.get_observations().keys())))
-        super().__init__(env, train_cfg, log_dir, device)
+        super().__init__(env, CheckedConfiguration(train_cfg), log_dir, device)
         self._preemption = Preemption()
         # How many iterations the run was asked for, and before which one it ends
         self._run = {"asked": 0, "end": 0}
@@ -85,10 +86,11 @@ class DurableRunner(OnPolicyRunner):
         Raises:
             ConfigurationError: If the mini-batches do not fit the environments.
             OSError: If the newest state could not be saved.
-            FloatingPointError: If nothing could be learnt for too long; the state is saved.
+            TrainingDivergedError: If nothing could be learnt for too long; the state is saved.
             SystemExit: After SIGTERM or SIGUSR1, with the code :data:`~isaaclab_bpo.runners.PREEMPTED`.
         """
-        check_configuration(self._plain_cfg, self.env.num_envs)  # playing may have fewer than mini-batches
+        if not self._came_checked:
+            check_mini_batches(self._plain_cfg, self.env.num_envs)  # not before: playing may have fewer environments
         if self._has_learned and num_learning_iterations > 0:
             self.current_learning_iteration += 1
         end = self.current_learning_iteration + num_learning_iterations
@@ -102,11 +104,10 @@ class DurableRunner(OnPolicyRunner):
         try:
             with Preemption() as self._preemption, _write_errors_once():
                 super().learn(num_learning_iterations, init_at_random_ep_len)
-        except FloatingPointError:
-            # The networks are still those of the last mini-batch that was used
-            if self.logger.writer is not None:
-                self.save(str(Path(str(self.logger.log_dir)) / f"model_{self.current_learning_iteration}.pt"))
-                self.logger.stop_logging_writer()
+        except TrainingDivergedError as error:
+            self._save_and_stop_logging()  # the networks are still those of the last mini-batch that was used
+            if columns := getattr(error, "columns", None):
+                error.args = (f"{error} What was not finite: {name_columns(self.env, columns)}.",)
             raise
         finally:
             self._is_learning = False
@@ -166,11 +167,9 @@ class DurableRunner(OnPolicyRunner):
         """
         checkpoint = read(Path(path), map_location or self.device)
         try:
-            check_checkpoint(self.alg, checkpoint, load_cfg, strict)
+            checkpoint = fit_checkpoint(self.alg, checkpoint, load_cfg, strict)
         except CheckpointError as error:
             raise CheckpointError(f"{path!r} cannot be loaded: {error}") from None
-        # Once more in BPO's own load, for rsl_rl's runner; here for PPO
-        checkpoint["optimizer_state_dict"] = fit_optimizer_state(self.alg.optimizer, checkpoint["optimizer_state_dict"])
         if self.alg.load(checkpoint, load_cfg, strict):
             self.current_learning_iteration = checkpoint.get("iter", 0)
             self._has_learned = True
@@ -179,7 +178,7 @@ class DurableRunner(OnPolicyRunner):
         same_seed = checkpoint.get("cfg", self._plain_cfg).get("seed") == self._plain_cfg.get("seed")
         if same_seed and not self.is_distributed:  # another seed, and every rank, must draw other numbers
             self._random_states = checkpoint.get("random_states")
-        return checkpoint.get("infos")  # like rsl_rl's runner, which declares a dict
+        return checkpoint.get("infos")  # type: ignore[return-value]  # as of rsl_rl's runner
 
     def _then_end_iteration(self, log: Callable[..., None]) -> Callable[..., None]:
         """Return a function that logs an iteration and, if a signal has come, saves and ends the run."""
@@ -201,14 +200,20 @@ class DurableRunner(OnPolicyRunner):
         torch.distributed.all_reduce(requested, op=torch.distributed.ReduceOp.MAX)
         return requested.item() > 0.0
 
+    def _save_and_stop_logging(self) -> str | None:
+        """Save after an iteration, where the process logs at all, and return the file."""
+        if self.logger.writer is None:
+            return None
+        path = str(Path(str(self.logger.log_dir)) / f"model_{self.current_learning_iteration}.pt")
+        self.save(path)
+        self.logger.stop_logging_writer()
+        return path
+
     def _stop(self) -> None:
         """Save and leave the program."""
-        if self.logger.writer is not None:
-            path = Path(str(self.logger.log_dir)) / f"model_{self.current_learning_iteration}.pt"
-            self.save(str(path))
-            self.logger.stop_logging_writer()
+        if path := self._save_and_stop_logging():
             self._raise_failed_save()
-            print(f"[isaaclab_bpo] Preempted after iteration {self.current_learning_iteration}: saved {str(path)!r}.")
+            print(f"[isaaclab_bpo] Preempted after iteration {self.current_learning_iteration}: saved {path!r}.")
         raise SystemExit(PREEMPTED)
 
     def _raise_failed_save(self) -> None:

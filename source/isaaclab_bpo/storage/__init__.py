@@ -3,6 +3,6 @@
 
 """The rollout storage of BPO."""
 
-from .rollout_storage import BpoRolloutStorage, is_sound, standardize
+from .rollout_storage import BpoRolloutStorage, is_finite, standardize
 
-__all__ = ["BpoRolloutStorage", "is_sound", "standardize"]
+__all__ = ["BpoRolloutStorage", "is_finite", "standardize"]

@@ -15,12 +15,14 @@ from rsl_rl.storage import RolloutStorage
 
 from isaaclab_bpo import brrl
 
+from .collectives import all_gather, all_reduce
+
 LIMIT = 1e15
-"""Largest sound magnitude of observations, rewards and values: above it, squares and their sums overflow in float32."""
+"""Largest magnitude of observations, rewards and values: above it, squares and their sums overflow in float32."""
 
 
-def is_sound(tensor: torch.Tensor) -> torch.Tensor:
-    """Return where a tensor is finite and at most :data:`LIMIT` in magnitude."""
+def is_finite(tensor: torch.Tensor) -> torch.Tensor:
+    """Return where a tensor is neither NaN nor larger in magnitude than :data:`LIMIT`."""
     return tensor.abs() <= LIMIT  # false for NaN
 
 
@@ -34,20 +36,15 @@ def standardize(tensor: torch.Tensor, distributed: bool = False) -> torch.Tensor
     if not distributed:
         return (tensor - tensor.mean()) / (tensor.std() + 1e-8)
     count = tensor.numel() * torch.distributed.get_world_size()
-    mean = tensor.sum()
-    torch.distributed.all_reduce(mean)
-    deviations = tensor - mean / count
-    variance = deviations.square().sum() / (count - 1)
-    torch.distributed.all_reduce(variance)
+    deviations = tensor - all_reduce(tensor.sum()) / count
+    variance = all_reduce(deviations.square().sum() / (count - 1))
     return deviations / (variance.sqrt() + 1e-8)
 
 
 def _quantile(tensor: torch.Tensor, level: float, distributed: bool) -> torch.Tensor:
     """Return a quantile of the values of a tensor, or of the equally large ones of all ranks."""
     if distributed:
-        tensors = [torch.empty_like(tensor) for _ in range(torch.distributed.get_world_size())]
-        torch.distributed.all_gather(tensors, tensor)
-        tensor = torch.cat(tensors)
+        tensor = all_gather(tensor)
     # Not torch.quantile, which refuses more than 2^24 values
     ordered = tensor.flatten().sort().values
     position = level * (len(ordered) - 1)
@@ -71,22 +68,13 @@ class BpoRolloutStorage(RolloutStorage):
             self.time_outs: torch.Tensor | None = None
             """1 where the episode ended by time-out, shape (num_envs,); None if the environment does not tell."""
             self.valid: torch.Tensor | None = None
-            """Whether the observations were sound, shape (num_envs,); None if they were not looked at."""
-
-    class Batch(RolloutStorage.Batch):
-        """A mini-batch that also carries the stored medians."""
-
-        medians: torch.Tensor | None = None
-        """μ as it was when the targets were computed, shape (B, 1); None if the storage does not hold it."""
-
-    medians: torch.Tensor | None = None
-    """μ as it was when the targets were computed, shape (T, num_envs, 1); None if it is not wanted."""
+            """Whether the observations were finite, shape (num_envs,); None if they were not looked at."""
 
     advantage_median: torch.Tensor
     """Median (or other quantile) of the advantages A of the rollout, if asked for: a scalar in units of return."""
 
     valid: torch.Tensor
-    """Whether nothing about a transition is NaN, infinite or absurdly large, shape (T, num_envs, 1)."""
+    """Whether everything about a transition is finite, shape (T, num_envs, 1)."""
 
     time_outs: torch.Tensor | None = None
     """1 where the episode ended by time-out, shape (T, num_envs, 1); None if the environment does not tell."""
@@ -166,14 +154,13 @@ class BpoRolloutStorage(RolloutStorage):
             normalize: Whether to store the advantages shifted and scaled to mean 0 and standard deviation 1.
             distributed: Whether median, mean and standard deviation of A are those over the rollouts of all ranks.
         """
-        sound_values = is_sound(self.values)
-        self.valid &= is_sound(self.rewards) & sound_values
-        self.values.masked_fill_(~sound_values, 0.0)
+        finite_values = is_finite(self.values)
+        self.valid &= is_finite(self.rewards) & finite_values
+        self.values.masked_fill_(~finite_values, 0.0)
         # A transition that is not valid teaches nothing: the one before it ends with V, and its own advantage is 0
         rewards = torch.where(self.valid, self.rewards, self.values)
         dones = self.dones.masked_fill(~self.valid, 1)
-        with brrl.unchecked_values():  # a look at values would make the host wait for the device
-            advantages = brrl.generalized_advantages(rewards, self.values, last_values, dones, gamma, lam)
+        advantages = brrl.generalized_advantages(rewards, self.values, last_values, dones, gamma, lam)
         self.returns.copy_(advantages + self.values)
         advantages = self.returns - self.values
         if level is not None:
@@ -182,17 +169,14 @@ class BpoRolloutStorage(RolloutStorage):
             advantages = standardize(advantages, distributed)
         self.advantages.copy_(advantages * self.valid)
 
-    def mini_batch(self, indices: torch.Tensor) -> Batch:
-        """Return a mini-batch of single transitions.
+    def mini_batch(self, indices: torch.Tensor) -> RolloutStorage.Batch:
+        """Return a mini-batch of single transitions, as :meth:`mini_batch_generator` yields them.
 
         Args:
             indices: Indices into the flattened rollout, t * num_envs + environment, shape (B,).
-
-        Returns:
-            The transitions, as :meth:`mini_batch_generator` yields them.
         """
         assert self.distribution_params is not None
-        batch = self.Batch(
+        return RolloutStorage.Batch(
             observations=self.observations.flatten(0, 1)[indices],  # type: ignore[arg-type]
             actions=self.actions.flatten(0, 1)[indices],
             values=self.values.flatten(0, 1)[indices],
@@ -201,57 +185,25 @@ class BpoRolloutStorage(RolloutStorage):
             old_actions_log_prob=self.actions_log_prob.flatten(0, 1)[indices],
             old_distribution_params=tuple(params.flatten(0, 1)[indices] for params in self.distribution_params),
         )
-        if self.medians is not None:
-            batch.medians = self.medians.flatten(0, 1)[indices]
-        return batch
-
-    def mini_batch_generator(self, num_mini_batches: int, num_epochs: int = 8) -> Generator[Batch, None, None]:
-        """Yield rsl_rl's shuffled mini-batches of single transitions, with the stored medians.
-
-        Args:
-            num_mini_batches: Number of mini-batches per epoch.
-            num_epochs: Number of epochs; all have the same mini-batches.
-
-        Yields:
-            Batches of shape (B, ...).
-        """
-        yield from map(self.mini_batch, self.mini_batch_indices(num_mini_batches, num_epochs))
-
-    def mini_batch_indices(self, num_mini_batches: int, num_epochs: int) -> Generator[torch.Tensor, None, None]:
-        """Yield the indices of the mini-batches of :meth:`mini_batch_generator`.
-
-        Args:
-            num_mini_batches: Number of mini-batches per epoch.
-            num_epochs: Number of epochs; all have the same mini-batches.
-
-        Yields:
-            Indices for :meth:`mini_batch`, shape (B,).
-        """
-        mini_batch_size = self.num_envs * self.num_transitions_per_env // num_mini_batches
-        indices = torch.randperm(num_mini_batches * mini_batch_size, device=self.device)
-        for _ in range(num_epochs):
-            yield from indices.split(mini_batch_size)
 
     def recurrent_mini_batch_generator(
         self, num_mini_batches: int, num_epochs: int = 8
-    ) -> Generator[Batch, None, None]:
-        """Yield rsl_rl's trajectory mini-batches, with the hidden state of the median critic and the stored medians.
+    ) -> Generator[RolloutStorage.Batch, None, None]:
+        """Yield rsl_rl's trajectory mini-batches, with the hidden states of (actor, critic, median critic).
 
         Args:
             num_mini_batches: Number of mini-batches per epoch.
             num_epochs: Number of epochs.
 
         Yields:
-            Batches whose ``hidden_states`` are those of (actor, critic, median critic), and with ``medians`` of shape
-            (T, B, 1).
+            Batches of padded trajectories, shape (T, B, ...).
         """
         mini_batch_size = self.num_envs // num_mini_batches
         for i, batch in enumerate(super().recurrent_mini_batch_generator(num_mini_batches, num_epochs)):
             start = (i % num_mini_batches) * mini_batch_size
-            envs = slice(start, start + mini_batch_size)
-            batch.hidden_states = (*batch.hidden_states, self._median_hidden_state(envs))  # type: ignore[assignment]
-            batch.medians = None if self.medians is None else self.medians[:, envs]  # type: ignore[attr-defined]
-            yield batch  # type: ignore[misc]
+            state = self._median_hidden_state(slice(start, start + mini_batch_size))
+            batch.hidden_states = (*batch.hidden_states, state)  # type: ignore[assignment]
+            yield batch
 
     def _median_hidden_state(self, envs: slice) -> HiddenState:
         """Return the median critic's hidden state at the start of each trajectory, (num_layers, trajectories, dim)."""

@@ -24,7 +24,7 @@ class GymEnvCfg:
 
     @configclass
     class SceneCfg:
-        """What there is how often."""
+        """How many environments there are."""
 
         num_envs: int = 1
         """Number of copies of the environment."""

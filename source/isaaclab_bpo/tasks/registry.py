@@ -14,28 +14,18 @@ import isaaclab_tasks  # noqa: F401  (registers Isaac Lab's tasks)
 from gymnasium.envs.registration import EnvSpec
 from isaaclab_tasks.utils import load_cfg_from_registry
 
+from isaaclab_bpo.agents.robots import ROBOTS, bpo_cfg
 from isaaclab_bpo.tasks.gym_tasks import register_mujoco_tasks
 
 AGENT_KEY = "rsl_rl_bpo_cfg_entry_point"
 """Keyword of a task's registration that names its BPO agent; the value for Isaac Lab's ``--agent``."""
 
-_PPO_AGENT_KEY = "rsl_rl_cfg_entry_point"
-
-# Isaac Lab's id, its id in 2.x without "-v0", module and prefix of our agent configuration
-_PAPER_TASKS = [
-    ("Isaac-Velocity-{}-G1", "Isaac-Velocity-{}-G1", "g1:G1"),
-    ("Isaac-Velocity-{}-H1", "Isaac-Velocity-{}-H1", "h1:H1"),
-    ("IsaacContrib-Velocity-{}-UnitreeGo1", "Isaac-Velocity-{}-Unitree-Go1", "go1:Go1"),
-    ("IsaacContrib-Velocity-{}-AnymalC", "Isaac-Velocity-{}-Anymal-C", "anymal_c:AnymalC"),
-]
-_AGENTS: dict[str, str] = {}
-_LEGACY_IDS: dict[str, str] = {}
-for _id, _legacy_id, _agent in _PAPER_TASKS:
-    for _terrain in ("Rough", "Flat"):
-        _task = _id.format(_terrain)
-        _AGENTS[_task] = f"isaaclab_bpo.agents.{_agent}{_terrain}BpoRunnerCfg"
-        _LEGACY_IDS[f"{_legacy_id.format(_terrain)}-v0"] = _task
-        _LEGACY_IDS[f"{_legacy_id.format(_terrain)}-Play-v0"] = _task
+_LEGACY_IDS = {
+    f"{robot.legacy_task.format(terrain)}{suffix}": robot.task.format(terrain)
+    for robot in ROBOTS
+    for terrain in ("Rough", "Flat")
+    for suffix in ("-v0", "-Play-v0")
+}
 
 
 def canonical_id(task: str) -> str:
@@ -54,10 +44,12 @@ def register() -> None:
     """Give every task with a PPO agent a BPO agent; register ids of Isaac Lab 2.x and Gymnasium's tasks. Idempotent."""
     register_mujoco_tasks()
     for task, spec in list(gym.registry.items()):
-        if _PPO_AGENT_KEY in spec.kwargs:
-            spec.kwargs.setdefault(AGENT_KEY, _AGENTS.get(task) or _agent_from_ppo(task))
+        if "rsl_rl_cfg_entry_point" in spec.kwargs:
+            # Isaac Lab asks for the file of a function that makes a configuration, which a partial does not have
+            spec.kwargs.setdefault(AGENT_KEY, lambda task=task: bpo_cfg(task))
     for legacy_id, task in _LEGACY_IDS.items():
         base = gym.registry[task]
+        base.entry_point = "isaaclab_bpo.tasks.robot_env:make_robot_env"
         kwargs = copy.copy(base.kwargs)
         if legacy_id.endswith("-Play-v0"):
             kwargs["env_cfg_entry_point"] = _play_env_cfg(task)
@@ -66,17 +58,6 @@ def register() -> None:
         spec = EnvSpec(legacy_id, base.entry_point, disable_env_checker=base.disable_env_checker, kwargs=kwargs)
         spec.name, spec.version = legacy_id, None
         gym.registry[legacy_id] = spec
-
-
-def _agent_from_ppo(task: str) -> Callable[[], Any]:
-    """Return a function that makes the BPO agent configuration of a task from its PPO agent configuration."""
-
-    def make() -> Any:
-        from isaaclab_bpo.agents import bpo_from_ppo
-
-        return bpo_from_ppo(load_cfg_from_registry(task, _PPO_AGENT_KEY))  # type: ignore[arg-type]
-
-    return make
 
 
 def _play_env_cfg(task: str) -> Callable[[], Any]:

@@ -1,0 +1,80 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""From rsl_rl's runner configuration to an algorithm with its networks."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import fields
+
+from rsl_rl.env import VecEnv
+from rsl_rl.extensions import resolve_rnd_config, resolve_symmetry_config
+from rsl_rl.models import MLPModel
+from rsl_rl.utils import resolve_callable, resolve_obs_groups
+from tensordict import TensorDict
+
+from isaaclab_bpo.compatibility import rsl_rl
+from isaaclab_bpo.storage import BpoRolloutStorage
+
+from .accelerated import AcceleratedBPO, obstacles
+from .bpo import BPO
+from .median import make_median
+from .options import BpoOptions, CheckedConfiguration, check_options
+
+
+def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict, device: str) -> BPO:
+    """Construct BPO from rsl_rl's runner configuration.
+
+    Args:
+        obs: Observations of the environment, batch size (num_envs,).
+        env: The environment.
+        cfg: Runner configuration, with the keys that rsl_rl's PPO needs. "algorithm" takes the options of BPO, and the
+            median critic is built like "critic".
+        device: Device of networks and storage.
+
+    Returns:
+        The algorithm: an :class:`AcceleratedBPO` where it is asked for and can be.
+
+    Raises:
+        ConfigurationError: If an option is invalid and nobody has checked the configuration; names all errors.
+    """
+    if not isinstance(cfg, CheckedConfiguration):
+        check_options(cfg["algorithm"])
+    rsl_rl.complete(cfg)
+    settings, actor_cfg, critic_cfg = (copy.deepcopy(cfg[name]) for name in ("algorithm", "actor", "critic"))
+    alg_class = resolve_callable(settings.pop("class_name"))
+    options = BpoOptions(**{o.name: settings.pop(o.name) for o in fields(BpoOptions) if o.name in settings})
+
+    # Observations and extensions
+    default_sets = ["actor", "critic"] + (["rnd_state"] if settings.get("rnd_cfg") is not None else [])
+    cfg["obs_groups"] = resolve_obs_groups(obs, cfg["obs_groups"], default_sets)
+    settings = resolve_rnd_config(settings, obs, cfg["obs_groups"], env)
+    settings = resolve_symmetry_config(settings, env)
+
+    # Networks
+    actor_class, critic_class = (resolve_callable(part.pop("class_name")) for part in (actor_cfg, critic_cfg))
+    actor = actor_class(obs, cfg["obs_groups"], "actor", env.num_actions, **actor_cfg).to(device)
+    print(f"Actor Model: {actor}")
+    shared = {"cnns": actor.cnns} if settings.pop("share_cnn_encoders", None) else {}
+
+    def make_critic() -> MLPModel:
+        model_cfg = copy.deepcopy(critic_cfg) | shared
+        return critic_class(obs, cfg["obs_groups"], "critic", 1, **model_cfg).to(device)
+
+    critic = make_critic()
+    print(f"Critic Model: {critic}")
+    storage = BpoRolloutStorage("rl", env.num_envs, cfg["num_steps_per_env"], obs, [env.num_actions], device)
+    median = make_median(options, critic, make_critic, storage)
+    if median.network is not None:
+        print(f"Median Critic Model: {median.network}")
+
+    settings |= {"device": device, "multi_gpu_cfg": cfg["multi_gpu"]}
+    if options.accelerate or (options.accelerate is None and storage.values.device.type == "cpu"):
+        if not (present := obstacles(alg_class, actor, critic, settings)):
+            alg_class = AcceleratedBPO
+        elif cfg["multi_gpu"] is None or cfg["multi_gpu"]["global_rank"] == 0:
+            print(f"[INFO] accelerate: this run has {' and '.join(present)}, so it takes the plain path.")
+    alg: BPO = alg_class(actor, critic, storage, median, options, **settings)
+    alg.compile(cfg.get("torch_compile_mode"))
+    return alg

@@ -1,0 +1,65 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Rules: what values a field of a configuration may take, as a test and in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Rule = tuple[Callable[[Any], bool], str]
+"""The test of a value, and the valid values in words."""
+
+
+def number(low: float, high: float = math.inf, *, open_low: bool = False, open_high: bool = False) -> Rule:
+    """Return the rule of a finite number in an interval, which includes its ends unless they are ``open``."""
+
+    def valid(value: Any) -> bool:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+            return False
+        return (low < value if open_low else low <= value) and (value < high if open_high else value <= high)
+
+    if math.isinf(high):
+        return valid, f"a finite number {'>' if open_low else '>='} {low:g}"
+    return valid, f"a number in {'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
+
+
+def integer(low: int, high: int | None = None) -> Rule:
+    """Return the rule of an integer from ``low`` to ``high``."""
+
+    def valid(value: Any) -> bool:
+        is_integer = isinstance(value, int) and not isinstance(value, bool)
+        return is_integer and low <= value and (high is None or value <= high)
+
+    return valid, f"an integer >= {low}" if high is None else f"an integer from {low} to {high}"
+
+
+def one_of(*choices: str) -> Rule:
+    """Return the rule of a string that is one of ``choices``."""
+    return lambda value: isinstance(value, str) and value in choices, f"one of {', '.join(choices)}"
+
+
+def optional(rule: Rule) -> Rule:
+    """Return the rule that also allows None."""
+    valid, text = rule
+    return lambda value: value is None or valid(value), f"{text}, or null"
+
+
+BOOLEAN: Rule = (lambda value: isinstance(value, bool), "true or false")
+
+
+def errors_of(values: Mapping[str, Any], rules: Mapping[str, Rule], prefix: str = "") -> list[str]:
+    """Return a sentence for each value that breaks its rule, with the field, the value and the valid choices.
+
+    Args:
+        values: Values by name. Names without a rule are not judged.
+        rules: Rules by name.
+        prefix: What the sentences put in front of a name.
+    """
+    return [
+        f"{prefix}{name}={values[name]!r} is not valid: it must be {text}."
+        for name, (valid, text) in rules.items()
+        if name in values and not valid(values[name])
+    ]
