@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 try:
@@ -22,13 +21,9 @@ except ModuleNotFoundError as error:
     raise SystemExit(f"compare: error: {error}: install the extra isaaclab_bpo[compare]") from None
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Write the report that the command line asks for.
-
-    Args:
-        argv: Arguments of the command; by default those of this process.
-    """
-    parser = argparse.ArgumentParser(prog="python -m isaaclab_bpo.compare", description=(__doc__ or "").split("\n")[0])
+def main(argv: list[str] | None = None) -> None:
+    """Read the command line and write the report."""
+    parser = argparse.ArgumentParser(prog="compare", description=(__doc__ or "").split("\n")[0])
     parser.add_argument(
         "runs", type=Path, nargs="+", help="Folders of runs, or above them; or a runs.json of an earlier comparison."
     )
