@@ -49,9 +49,9 @@ def synchronize(device: str) -> None:
 class HostReads(TorchDispatchMode):
     """Counts, on the CPU, what would make the host wait if the tensors were on a GPU.
 
-    These are operations with a result on the host, ``tolist``, which is none of torch's operations, and tensors made
-    from numbers of the host (``lift_fresh``), which are copied to the device. What Adam reads in a step does not count:
-    its step counters are on the host wherever the parameters are.
+    These are operations with a result on the host, and ``tolist``, which is none of torch's operations. Tensors made
+    from numbers of the host (``lift_fresh``) count, too, since they are copied to the device. What Adam reads in a step
+    does not count: its step counters are on the host wherever the parameters are.
     """
 
     NAMES = ("_local_scalar_dense", "is_nonzero", "nonzero", "masked_select", "equal", "unique", "lift_fresh")

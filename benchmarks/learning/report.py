@@ -124,7 +124,7 @@ def section(name: str, experiment: Experiment, figures: Path) -> str:
         ),
     ]
     if about["left_out"]:
-        parts.append(f"Not in the table: {'; '.join(about['left_out'])}.")
+        parts.append("\n".join(["Not in the table:\n", *(f"* {sentence}" for sentence in about["left_out"])]))
     return "\n\n".join(parts)
 
 

@@ -60,9 +60,9 @@ def train(parameters: dict[str, Any], sweep: dict[str, Any], extra: list[str]) -
     with (folder / "output.txt").open("w") as output:
         command = [*command_line(sweep, parameters), *extra]
         code = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output).returncode
-    runs, problems = read_runs([folder / "logs"])
+    runs, left_out = read_runs([folder / "logs"])
     if code != 0 or not runs:
-        raise RuntimeError(f"exit code {code}, see {folder / 'output.txt'} {'; '.join(problems)}")
+        raise RuntimeError(f"exit code {code}, see {folder / 'output.txt'} {'; '.join(left_out)}")
     run = runs[0]
     tune.report({sweep["metric"]["name"]: run.returns[-1], "steps": run.steps[-1], "seconds": run.seconds[-1]})
 
@@ -95,9 +95,9 @@ def main() -> None:
             run_config=tune.RunConfig(storage_path=str(storage), name=args.sweep.stem),
         )
     results = tuner.fit()
-    runs, problems = read_runs(sorted(folder.glob("*/logs")))
+    runs, left_out = read_runs(sorted(folder.glob("*/logs")))
     if runs:
-        print(*write_report(runs, problems, {}, folder / "comparison"), sep="\n")
+        print(*write_report(runs, left_out, {}, folder / "comparison"), sep="\n")
     sys.exit(f"{results.num_errors} of {len(results)} runs failed." if results.num_errors else 0)
 
 

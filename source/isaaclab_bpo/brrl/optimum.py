@@ -25,7 +25,7 @@ def optimal_policy(q_values: torch.Tensor, prior: torch.Tensor, bounds: RatioBou
     π*(a) = c_h π₀(a) where Q(a) > μ,  c_l π₀(a) where Q(a) < μ,
 
     with μ the quantile of Q under π₀ at level τ = (c_h - 1)/(c_h - c_l). Actions with Q(a) = μ share what is left: the
-    part of their mass that lies below the level gets c_l, the rest c_h, so that π* sums to 1 also where Q has ties.
+    part of their mass that lies below the level gets c_l, the rest c_h. So π* sums to 1 also where Q has ties.
 
     Reference: Ao et al., arXiv:2604.18578, Theorem 4.1, and its extension to asymmetric bounds.
 
@@ -79,7 +79,7 @@ def soft_optimal_policy(
     where H(x) = -x log x - (1 - x) log(1 - x) is the binary entropy. As λ -> 0 it tends to :func:`optimal_policy`, as
     λ -> ∞ to π₀.
 
-    The left-hand side of the condition on μ falls as μ grows, and with h = (1 - c_l)/(c_h - c_l) the root lies between
+    The left-hand side of the condition on μ falls as μ grows. With h = (1 - c_l)/(c_h - c_l) the root lies between
     min Q - λ logit(h) and max Q - λ logit(h). The bisection runs in units of λ from the hard quantile, near which the
     root lies when λ is small, so that it stays accurate there.
 
@@ -114,7 +114,7 @@ def elite_weights(scores: torch.Tensor, elite_fraction: float) -> torch.Tensor:
     """Return the weights that the cross-entropy method gives to its samples, as a bounded-ratio optimum.
 
     With c_l = 0 and c_h = 1/f, and π₀ uniform over the samples, the optimum gives weight 1/(f n) to the best f n
-    samples and 0 to the others: the elite that the cross-entropy method fits its next distribution to.
+    samples and 0 to the others. They are the elite that the cross-entropy method fits its next distribution to.
 
     Reference: Ao et al., arXiv:2604.18578, Section 4.6.
 

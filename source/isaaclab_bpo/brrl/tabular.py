@@ -3,7 +3,7 @@
 
 """Bounded-ratio policy iteration on finite Markov decision processes, with exact values.
 
-All functions are batched: leading dimensions (...) of the process and the policy hold independent problems.
+All functions are batched: leading dimensions (...) of the process and the policy hold independent processes.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations, groupby
 from pathlib import Path
 from typing import Any, Literal
@@ -36,12 +36,12 @@ format_steps = EngFormatter(places=2, sep="")
 """Returns a number of steps as text."""
 
 
-def write_report(runs: list[Run], problems: list[str], thresholds: Mapping[str, float], folder: Path) -> list[Path]:
+def write_report(runs: list[Run], left_out: list[str], thresholds: Mapping[str, float], folder: Path) -> list[Path]:
     """Write the comparison of ``runs``.
 
     Args:
         runs: Runs, sorted by task and algorithm.
-        problems: What was left out, a sentence each.
+        left_out: What was left out, a sentence each.
         thresholds: The return whose first time is reported, by task; see :data:`CAPTION` for the default.
         folder: Where to, made if it does not exist.
 
@@ -57,19 +57,17 @@ def write_report(runs: list[Run], problems: list[str], thresholds: Mapping[str, 
     thresholds = weakest | dict(thresholds)
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / name for name in ("compare.md", "compare.csv", "runs.csv", "curves.png", "runs.json")]
+    report, table_csv, runs_csv, plot, gathered = files
     table = [_row(group, thresholds[group.task]) for group in groups]
-    _write_csv(files[1], table)
-    _write_csv(
-        files[2], (_row_of_run(group, i, thresholds[group.task]) for group in groups for i in range(len(group.runs)))
-    )
-    plot_curves(tasks, files[3])
-    write_runs(runs, files[4])
-    files[0].write_text(_markdown(groups, table, _improvements(tasks), problems), encoding="utf-8")
+    _write_csv(table_csv, table)
+    _write_csv(runs_csv, [row for group in groups for row in _rows_of_runs(group, thresholds[group.task])])
+    plot_curves(tasks, plot)
+    write_runs(runs, gathered)
+    report.write_text(_markdown(groups, table, _improvements(tasks), left_out), encoding="utf-8")
     return files
 
 
 def _row(group: Group, threshold: float) -> dict[str, Any]:
-    """Return the row of a group in the table, by column."""
     steps, seconds = np.median(group.until(threshold), axis=1)
     return {
         "task": group.task,
@@ -90,41 +88,39 @@ def _row(group: Group, threshold: float) -> dict[str, Any]:
     }
 
 
-def _row_of_run(group: Group, index: int, threshold: float) -> dict[str, Any]:
-    """Return the row of one run of a group, by column."""
-    run = group.runs[index]
-    steps, seconds = group.until(threshold)[:, index]
-    return {
-        "task": group.task,
-        "algorithm": group.name,
-        "seed": run.seed,
-        "steps": run.steps[-1],
-        "seconds": run.seconds[-1],
-        "final": group.final_returns[index],
-        "best": group.best_returns[index],
-        "threshold": threshold,
-        "steps_to_threshold": steps,
-        "seconds_to_threshold": seconds,
-        "folders": " ".join(run.folders),
+def _rows_of_runs(group: Group, threshold: float) -> Iterator[dict[str, Any]]:
+    for index, (run, (steps, seconds)) in enumerate(zip(group.runs, group.until(threshold).T, strict=True)):
+        yield {
+            "task": group.task,
+            "algorithm": group.name,
+            "seed": run.seed,
+            "steps": run.steps[-1],
+            "seconds": run.seconds[-1],
+            "final": group.final_returns[index],
+            "best": group.best_returns[index],
+            "threshold": threshold,
+            "steps_to_threshold": steps,
+            "seconds_to_threshold": seconds,
+            "folders": " ".join(run.folders),
+        }
+
+
+def _improvements(tasks: Mapping[str, list[Group]]) -> list[tuple[str, ...]]:
+    """Return task, "X over Y" and the probability of it, for each task and over all tasks that have both."""
+    pairs = {
+        (task, f"{x.name} over {y.name}"): (x.final_returns, y.final_returns)
+        for task, groups in tasks.items()
+        for x, y in combinations(groups, 2)
     }
+    cases = [(*case, [pair]) for case, pair in pairs.items()]
+    for names in dict.fromkeys(names for _, names in pairs):
+        shared = [pairs[task, names] for task in tasks if (task, names) in pairs]
+        if len(shared) > 1:
+            cases.append((f"{len(shared)} tasks", names, shared))
+    return [(task, names, format_interval(probability_of_improvement(pairs))) for task, names, pairs in cases]
 
 
-def _improvements(tasks: Mapping[str, list[Group]]) -> list[tuple[str, str, str, Estimate]]:
-    """Return task, X, Y and the probability of improvement of X over Y, for each task and over all that have both."""
-    rows, pairs_of = [], {}
-    for task, groups in tasks.items():
-        for x, y in combinations(groups, 2):
-            pair = (x.final_returns, y.final_returns)
-            pairs_of.setdefault((x.name, y.name), []).append(pair)
-            rows.append((task, x.name, y.name, probability_of_improvement([pair])))
-    for (x, y), pairs in pairs_of.items():
-        if len(pairs) > 1:
-            rows.append((f"{len(pairs)} tasks", x, y, probability_of_improvement(pairs)))
-    return rows
-
-
-def _write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    rows = list(rows)
+def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
@@ -134,10 +130,9 @@ def _write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 def _markdown(
     groups: list[Group],
     table: list[dict[str, Any]],
-    improvements: list[tuple[str, str, str, Estimate]],
-    problems: list[str],
+    improvements: list[tuple[str, ...]],
+    left_out: list[str],
 ) -> str:
-    """Return the report."""
     header = ("task", "algorithm", "runs", "steps", "final return", "best return", "threshold", "reached by", "after")
     body = [
         (
@@ -155,8 +150,7 @@ def _markdown(
     ]
     parts = ["# Comparison", "![Learning curves](curves.png)", _table(header, body), CAPTION]
     if improvements:
-        rows = [(task, f"{x} over {y}", format_interval(estimate)) for task, x, y, estimate in improvements]
-        parts += ["## Probability of improvement", _table(("task", "X over Y", "P(X > Y)"), rows)]
+        parts += ["## Probability of improvement", _table(("task", "X over Y", "P(X > Y)"), improvements)]
     notes = [
         f"{group.task}, {group.name}: no interval is claimed from {len(group.runs)} run{'s' * (len(group.runs) > 1)}."
         for group in groups
@@ -169,7 +163,7 @@ def _markdown(
         for run in group.runs
         if run.steps[-1] > group.steps
     ]
-    notes += [f"Left out: {problem}." for problem in problems]
+    notes += [f"Left out: {sentence}." for sentence in left_out]
     if notes:
         parts += ["## Notes", "\n".join(f"* {note}" for note in notes)]
     return "\n\n".join(parts) + "\n"
@@ -181,12 +175,7 @@ def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def format_interval(estimate: Estimate, digits: int = 4) -> str:
-    """Return an estimate as text, with its interval if it has one.
-
-    Args:
-        estimate: The estimate.
-        digits: Number of significant digits.
-    """
+    """Return an estimate as text of ``digits`` significant digits, with its interval if it has one."""
     if estimate.low is None:
         return f"{estimate.value:.{digits}g}"
     return f"{estimate.value:.{digits}g} [{estimate.low:.{digits}g}, {estimate.high:.{digits}g}]"
@@ -196,19 +185,12 @@ def _moment(steps: float, seconds: float) -> str:
     """Return steps and time in words."""
     if math.isinf(steps):
         return "not by half of the runs"
-    unit, size = next(
-        (unit, size) for unit, size in (("h", 3600), ("min", 60), ("s", 1)) if seconds >= size or size == 1
-    )
+    unit, size = ("h", 3600) if seconds >= 3600 else ("min", 60) if seconds >= 60 else ("s", 1)
     return f"{format_steps(steps)} steps, {seconds / size:.3g} {unit}"
 
 
 def plot_curves(tasks: Mapping[str, list[Group]], path: Path) -> None:
-    """Plot the learning curves, a row for each task: against steps on the left, against time on the right.
-
-    Args:
-        tasks: The groups of each task.
-        path: The file.
-    """
+    """Plot the learning curves, a row for each task: against steps on the left, against time on the right."""
     figure, axes = plt.subplots(len(tasks), 2, figsize=(11.0, 3.4 * len(tasks)), layout="constrained", squeeze=False)
     names = dict.fromkeys(group.name for groups in tasks.values() for group in groups)
     colors = {name: f"C{i}" for i, name in enumerate(names)}

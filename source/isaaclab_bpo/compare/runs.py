@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -45,52 +46,48 @@ class Run:
     """Mean return of the last 100 episodes, as rsl_rl logs it."""
 
 
-def read_runs(paths: Iterable[Path]) -> tuple[list[Run], list[str]]:
+def read_runs(paths: Sequence[Path]) -> tuple[list[Run], list[str]]:
     """Read all runs in and below ``paths``.
 
     Args:
-        paths: Folders with tensorboard event files somewhere below, and JSON files that :func:`write_runs` wrote.
+        paths: Folders with tensorboard event files somewhere below, and JSON files of :func:`write_runs`.
 
     Returns:
         The runs, sorted by task, algorithm and seed, and a sentence for everything that is left out.
     """
-    runs, segments, problems = [], [], []
+    runs: list[Run] = []
+    segments: list[_Segment] = []
+    left_out = [f"{path} does not exist" for path in paths if not path.exists()]
+
+    @contextmanager
+    def naming(source: Path) -> Iterator[None]:
+        try:
+            yield
+        except UnreadableRun as error:
+            left_out.append(f"{source}: {error}")
+
     for path in paths:
-        if not path.exists():
-            problems.append(f"{path} does not exist")
-        elif path.is_file():
-            try:
+        if path.is_file():
+            with naming(path):
                 runs += _read_gathered(path)
-            except UnreadableRun as error:
-                problems.append(f"{path}: {error}")
     files = (file for path in paths if path.is_dir() for file in path.rglob("events.out.tfevents.*"))
     folders = {file.parent.resolve(): file.parent for file in files}  # named as the user names them
     for _, folder in sorted(folders.items()):
-        try:
+        with naming(folder):
             segments.append(_read_folder(folder))
-        except UnreadableRun as error:
-            problems.append(f"{folder}: {error}")
     for chain in _chains(segments):
-        try:
+        with naming(chain[-1].folder):
             runs.append(_join(chain))
-        except UnreadableRun as error:
-            problems.append(f"{chain[-1].folder}: {error}")
-    return sorted(runs, key=lambda run: (run.task, run.algorithm, run.seed)), problems
+    return sorted(runs, key=lambda run: (run.task, run.algorithm, run.seed)), left_out
 
 
 def write_runs(runs: list[Run], path: Path) -> None:
-    """Gather ``runs`` in one JSON file, which :func:`read_runs` reads.
-
-    Args:
-        runs: The runs.
-        path: The file.
-    """
+    """Gather ``runs`` in one JSON file, which :func:`read_runs` reads."""
     lines = (json.dumps(asdict(run)) for run in runs)
     path.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
 
 
 def _read_gathered(path: Path) -> list[Run]:
-    """Read what :func:`write_runs` wrote."""
     try:
         runs = [Run(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
         for run in runs:
@@ -104,7 +101,7 @@ def _read_gathered(path: Path) -> list[Run]:
     return runs
 
 
-@dataclass
+@dataclass(eq=False)
 class _Segment:
     """The part of a run that one folder holds."""
 
@@ -115,9 +112,8 @@ class _Segment:
     settings: dict[str, Any]
     resumed_from: str
     """The checkpoint that it was started from, or a pattern."""
-    steps_per_iteration: int
     iterations: np.ndarray
-    """Shape (3, n): iteration, seconds that it took, mean return (NaN before the first episode's end)."""
+    """Shape (n, 4): iteration, steps and seconds that it took, mean return (NaN before the first episode's end)."""
 
     @property
     def group(self) -> tuple[str, str, int]:
@@ -125,12 +121,13 @@ class _Segment:
 
 
 def _read_folder(folder: Path) -> _Segment:
-    """Read a folder with event files."""
     manifest = _read_configuration(folder / "run.json", json.loads)
     agent = _read_configuration(folder / "params" / "agent.yaml", read_plain_yaml)
     env = _read_configuration(folder / "params" / "env.yaml", read_plain_yaml)
     num_envs, num_steps = _get(env, "scene.num_envs", int), _get(agent, "num_steps_per_env", int)
     settings = {key: value for key, value in agent.items() if key.startswith(("algorithm.", "actor.", "critic."))}
+    # With several GPUs, every rank but the first has a folder rank_1, rank_2, ... for its configuration
+    steps_per_iteration = num_envs * num_steps * (1 + len(list(folder.glob("rank_*"))))
     settings |= {"num_envs": num_envs, "num_steps_per_env": num_steps, "physics": env.get("sim.physics.class_type")}
     return _Segment(
         folder=folder,
@@ -139,9 +136,7 @@ def _read_folder(folder: Path) -> _Segment:
         seed=_get(agent, "seed", int),
         settings=settings,
         resumed_from=str(agent.get("load_checkpoint")),
-        # With several GPUs, every rank but the first has a folder rank_1, rank_2, ... for its configuration
-        steps_per_iteration=num_envs * num_steps * (1 + len(list(folder.glob("rank_*")))),
-        iterations=_read_events(folder),
+        iterations=np.insert(_read_events(folder), 1, steps_per_iteration, axis=1),
     )
 
 
@@ -164,7 +159,7 @@ def _leaves(mapping: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def _get(configuration: dict[str, Any], key: str, kind: type) -> Any:
-    """Return an entry, which must be of type ``kind``."""
+    """Return an entry that must be of type ``kind``."""
     value = configuration.get(key)
     if not isinstance(value, kind):
         raise UnreadableRun(f"{key} is {value!r} in its configuration")
@@ -172,34 +167,24 @@ def _get(configuration: dict[str, Any], key: str, kind: type) -> Any:
 
 
 def _read_events(folder: Path) -> np.ndarray:
-    """Return iteration, duration and mean return from the event files of a folder, shape (3, n)."""
+    """Return iteration, duration and mean return in the order of the event files of a folder, shape (n, 3)."""
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0})  # 0: all of them
     try:
         events.Reload()
     except Exception as error:  # whatever a damaged file makes of the parser
         raise UnreadableRun(f"its event files are damaged ({error})") from error
     tags = events.Tags()["scalars"]
-    curves = {}
-    for name in ("Perf/collection_time", "Perf/learning_time", "Train/mean_reward"):
-        points = ((event.step, event.value) for event in events.Scalars(name)) if name in tags else ()
-        curves[name] = dict(_without_rewinds(points))
-    collection, learning, returns = curves.values()
+    collection, learning, returns = (
+        [(event.step, event.value) for event in events.Scalars(name)] if name in tags else []
+        for name in ("Perf/collection_time", "Perf/learning_time", "Train/mean_reward")
+    )
+    learning_of = dict(learning)
     # NaN stands for a return that was not logged, so one that was logged as NaN becomes infinite
-    returns = {i: value if np.isfinite(value) else np.inf for i, value in returns.items()}
-    rows = [(i, t + learning.get(i, 0.0), returns.get(i, np.nan)) for i, t in collection.items()]
+    return_of = {i: value if np.isfinite(value) else np.inf for i, value in returns}
+    rows = [(i, t + learning_of.get(i, 0.0), return_of.get(i, np.nan)) for i, t in collection]
     if not rows:
         raise UnreadableRun("its event files hold no iteration")
-    return np.array(rows).T
-
-
-def _without_rewinds(points: Iterable[tuple[int, float]]) -> list[tuple[int, float]]:
-    """Drop what was overwritten: after an interruption, training goes on from an earlier iteration."""
-    kept: list[tuple[int, float]] = []
-    for point in points:
-        while kept and kept[-1][0] >= point[0]:
-            kept.pop()
-        kept.append(point)
-    return kept
+    return np.array(rows)
 
 
 def _chains(segments: list[_Segment]) -> Iterator[list[_Segment]]:
@@ -208,39 +193,38 @@ def _chains(segments: list[_Segment]) -> Iterator[list[_Segment]]:
     A run that was resumed names a checkpoint in the folder that it continues. Folders may have been moved: their names
     and those of the experiments, above them, suffice.
     """
-    by_name = {(*segment.folder.resolve().parts[-2:], segment.group): segment for segment in segments}
-    next_of: dict[int, _Segment] = {}
+    by_name: dict[tuple[Any, ...], _Segment] = {
+        (*segment.folder.resolve().parts[-2:], segment.group): segment for segment in segments
+    }
+    next_of: dict[_Segment, _Segment] = {}
     firsts = []
     for segment in segments:
-        origin = Path(segment.resumed_from).parent
-        earlier = by_name.get((*origin.parts[-2:], segment.group)) if len(origin.parts) > 1 else None
+        earlier = by_name.get((*Path(segment.resumed_from).parts[-3:-1], segment.group))
         if earlier is None or earlier is segment:
             firsts.append(segment)
         else:
-            next_of[id(earlier)] = segment  # of several continuations, the last one counts
+            next_of[earlier] = segment  # of several continuations, the last one counts
     for first in firsts:
         chain = [first]
-        while id(chain[-1]) in next_of:
-            chain.append(next_of[id(chain[-1])])
+        while chain[-1] in next_of:
+            chain.append(next_of[chain[-1]])
         yield chain
 
 
 def _join(chain: list[_Segment]) -> Run:
     """Return the run whose parts are ``chain``."""
     first = chain[0]
-    if first.iterations[0, 0] > 0:
+    start = first.iterations[:, 0].min()
+    if start > 0:
         raise UnreadableRun(
-            f"it continues {first.resumed_from!r} at iteration {first.iterations[0, 0]:.0f}, and the run up to there, "
-            "of the same algorithm and seed, is not among the folders given"
+            f"it continues {first.resumed_from!r} at iteration {start:.0f}, and the run up to there, of the same "
+            "algorithm and seed, is not among the folders given"
         )
-    rows = {
-        int(iteration): (segment.steps_per_iteration, seconds, value)
-        for segment in chain
-        for iteration, seconds, value in segment.iterations.T
-    }
-    kept = _without_rewinds((int(i), i) for segment in chain for i in segment.iterations[0])
-    steps, seconds, returns = np.array([rows[i] for i, _ in kept]).T
-    steps, seconds = steps.cumsum(), seconds.cumsum()
+    iterations, steps, seconds, returns = np.concatenate([segment.iterations for segment in chain]).T
+    # After an interruption training goes on from an earlier iteration, and writes anew what comes after it
+    next_lowest = np.append(np.minimum.accumulate(iterations[:0:-1])[::-1], np.inf)
+    kept = iterations < next_lowest
+    steps, seconds, returns = steps[kept].cumsum(), seconds[kept].cumsum(), returns[kept]
     ended = ~np.isnan(returns)
     if not ended.any():
         raise UnreadableRun("no episode has ended in it, so it has no return")

@@ -9,6 +9,7 @@ Statistical Precipice" (2021), arXiv:2108.13264.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
@@ -27,13 +28,11 @@ RESAMPLES = 10_000
 
 @dataclass
 class Estimate:
-    """A statistic of several runs."""
+    """A statistic of several runs, with its 95 % confidence interval unless the runs are too few for one."""
 
     value: float
-    low: float | None
-    """Lower end of the 95 % confidence interval, None if there are too few runs for one."""
-    high: float | None
-    """Upper end."""
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass
@@ -48,24 +47,18 @@ class Group:
     """Environment steps up to which all runs of the task, of whatever algorithm, are looked at."""
 
     def __post_init__(self) -> None:
-        curves = [
-            [value for step, value in zip(run.steps, run.returns, strict=True) if step <= self.steps]
-            for run in self.runs
-        ]
-        tails = [
-            [value for step, value in zip(run.steps, run.returns, strict=True) if 0.9 * self.steps < step <= self.steps]
-            for run in self.runs
-        ]
-        self.final_returns = np.array([np.mean(tail or curve[-1:]) for tail, curve in zip(tails, curves, strict=True)])
-        self.best_returns = np.array([max(curve) for curve in curves])
-        self.final = interquartile_mean(self.final_returns)
-        self.best = interquartile_mean(self.best_returns)
+        finals, bests = [], []
+        for run in self.runs:
+            steps = np.array(run.steps)
+            returns = np.array(run.returns)[steps <= self.steps]
+            tail = returns[steps[: len(returns)] > 0.9 * self.steps]
+            finals.append(np.mean(tail if len(tail) else returns[-1]))
+            bests.append(np.max(returns))
+        self.final_returns, self.best_returns = np.array(finals), np.array(bests)
+        self.final, self.best = interquartile_mean(self.final_returns), interquartile_mean(self.best_returns)
 
     def until(self, threshold: float) -> np.ndarray:
         """Return when each run first returns ``threshold`` or more.
-
-        Args:
-            threshold: The return.
 
         Returns:
             Shape (2, runs): steps and seconds, infinite for a run that never does.
@@ -78,14 +71,11 @@ class Group:
         return np.array(moments).T
 
     def curve(self, axis: Literal["steps", "seconds"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the learning curve over seeds.
-
-        Args:
-            axis: What the return is given against.
+        """Return the learning curve over seeds against steps or time.
 
         Returns:
-            Positions on the axis, shape (points,); estimates, lower ends and upper ends, shape (3, points), the ends
-            NaN if there are too few runs for an interval; the runs' own curves, shape (runs, points).
+            Positions on the axis, shape (points,); estimates, lower ends and upper ends, shape (3, points); the runs'
+            own curves, shape (runs, points). The ends are NaN if there are too few runs for an interval.
         """
         positions = [getattr(run, axis) for run in self.runs]
         end = self.steps if axis == "steps" else min(position[-1] for position in positions)
@@ -93,11 +83,8 @@ class Group:
         curves = np.array(
             [np.interp(grid, position, run.returns) for position, run in zip(positions, self.runs, strict=True)]
         )
-        band = np.full((3, len(grid)), np.nan)
-        band[0] = _trimmed_mean(curves, axis=0)
-        if len(curves) >= FEWEST_RUNS:
-            band[1:] = _interval(curves)
-        return grid, band, curves
+        low, high = _interval([curves], _trimmed_mean) or (np.full(len(grid), np.nan),) * 2
+        return grid, np.array([_trimmed_mean(curves), low, high]), curves
 
 
 def group_runs(runs: list[Run]) -> list[Group]:
@@ -124,16 +111,17 @@ def group_runs(runs: list[Run]) -> list[Group]:
             )
         for algorithm, runs_of_algorithm in groupby(of_task, key=lambda run: run.algorithm):
             of_algorithm = list(runs_of_algorithm)
+            differing = _differing(of_algorithm)
             variants: dict[str, list[Run]] = {}
             for run in of_algorithm:
-                traits = [f"{key.removeprefix('algorithm.')}={run.settings[key]}" for key in _differing(of_algorithm)]
+                traits = [f"{key.removeprefix('algorithm.')}={run.settings[key]}" for key in differing]
                 variants.setdefault(" ".join([algorithm, *traits]), []).append(run)
             groups += [Group(task, name, members, steps) for name, members in variants.items()]
     return groups
 
 
 def _differing(runs: list[Run]) -> list[str]:
-    """Return the settings in which ``runs`` differ; those that one of them lacks are younger than it and not judged."""
+    """Return the settings in which ``runs`` differ. One that a run lacks is younger than that run, and not judged."""
     shared = set.intersection(*(set(run.settings) for run in runs))
     return [key for key in runs[0].settings if key in shared and len({repr(run.settings[key]) for run in runs}) > 1]
 
@@ -146,27 +134,25 @@ def interquartile_mean(scores: np.ndarray) -> Estimate:
     Args:
         scores: Scores of independent runs, shape (runs,).
     """
-    low, high = map(float, _interval(scores)) if len(scores) >= FEWEST_RUNS else (None, None)
-    return Estimate(float(_trimmed_mean(scores, axis=0)), low, high)
+    return _estimate([scores], _trimmed_mean)
 
 
 def probability_of_improvement(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Estimate:
     """Return the probability that a run of X scores more than one of Y: P(X > Y) + P(X = Y)/2, averaged over tasks.
 
+    The bootstrap resamples the runs within each algorithm and task.
+
     Args:
-        pairs: For each task the scores of X and of Y, shapes (runs of X,) and (runs of Y,). The interval is that of the
-            bootstrap which resamples the runs within each algorithm and task.
+        pairs: For each task the scores of X and of Y, shapes (runs of X,) and (runs of Y,).
     """
-    value = float(np.mean([_probability(x, y, axis=0) for x, y in pairs]))
-    if min(len(scores) for pair in pairs for scores in pair) < FEWEST_RUNS:
-        return Estimate(value, None, None)
-    rng = np.random.default_rng(0)  # one for all tasks, which must be resampled independently
-    samples = np.mean([_bootstrap(pair, _probability, rng).bootstrap_distribution for pair in pairs], axis=0)
-    low, high = np.percentile(samples, [2.5, 97.5])
-    return Estimate(value, float(low), float(high))
+
+    def mean_over_tasks(*scores: np.ndarray, axis: int = 0) -> Any:
+        return np.mean([_probability(x, y, axis) for x, y in zip(scores[::2], scores[1::2], strict=True)], axis=0)
+
+    return _estimate([scores for pair in pairs for scores in pair], mean_over_tasks)
 
 
-def _trimmed_mean(scores: np.ndarray, axis: int) -> Any:
+def _trimmed_mean(scores: np.ndarray, axis: int = 0) -> Any:
     return stats.trim_mean(scores, 0.25, axis=axis)
 
 
@@ -176,13 +162,22 @@ def _probability(x: np.ndarray, y: np.ndarray, axis: int) -> Any:
     return stats.mannwhitneyu(x, y, axis=axis, method="asymptotic").statistic / pairs  # type: ignore
 
 
-def _interval(scores: np.ndarray) -> tuple[Any, Any]:
-    interval = _bootstrap((scores,), _trimmed_mean, np.random.default_rng(0)).confidence_interval
+def _estimate(samples: list[np.ndarray], statistic: Callable[..., Any]) -> Estimate:
+    return Estimate(float(statistic(*samples)), *map(float, _interval(samples, statistic) or ()))
+
+
+def _interval(samples: list[np.ndarray], statistic: Callable[..., Any]) -> tuple[Any, Any] | None:
+    """Return the ends of a 95 % percentile-bootstrap interval, or None if there are too few runs for one.
+
+    The random numbers are seeded, so that the same runs give the same report.
+
+    Args:
+        samples: What is resampled along the first axis, each sample by itself.
+        statistic: A function of the samples and of their ``axis``.
+    """
+    if min(map(len, samples)) < FEWEST_RUNS:
+        return None
+    interval = stats.bootstrap(
+        samples, statistic, axis=0, n_resamples=RESAMPLES, batch=1000, method="percentile", vectorized=True, rng=0
+    ).confidence_interval
     return interval.low, interval.high
-
-
-def _bootstrap(samples: tuple[np.ndarray, ...], statistic: Any, rng: np.random.Generator) -> Any:
-    """Resample along the first axis, with a seeded ``rng``, so that the same runs give the same report."""
-    return stats.bootstrap(
-        samples, statistic, axis=0, n_resamples=RESAMPLES, batch=1000, method="percentile", vectorized=True, rng=rng
-    )

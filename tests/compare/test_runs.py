@@ -1,0 +1,150 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""What is read from folders of runs: whole, resumed and damaged ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from compare.logs import BPO, write_events, write_run
+from isaaclab_bpo.compare.runs import read_runs
+
+
+def test_run_is_read_from_its_folder(tmp_path: Path) -> None:
+    write_run(tmp_path / "walk_bpo" / "1", [None, 1.0, 3.0], algorithm=BPO, seed=7)
+    (run,), left_out = read_runs([tmp_path])
+    assert (run.task, run.algorithm, run.seed, left_out) == ("Walk", "BPO", 7, [])
+    assert run.steps == [80.0, 120.0]  # 8 environments x 5 steps an iteration, and no return after the first one
+    assert run.seconds == [4.0, 6.0]
+    assert run.returns == [1.0, 3.0]
+
+
+def test_all_ranks_step(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "1", [1.0])
+    for rank in (1, 2, 3):
+        (folder / f"rank_{rank}" / "params").mkdir(parents=True)
+    (run,), _ = read_runs([tmp_path])
+    assert run.steps == [160.0]
+
+
+def test_overlapping_folders_hold_one_run(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "walk" / "1", [1.0])
+    assert len(read_runs([tmp_path, tmp_path / "walk", folder])[0]) == 1
+
+
+def test_run_resumed_in_its_folder_keeps_the_later_half(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "1", [0.0, 1.0, 2.0, 3.0])
+    write_events(folder, [20.0], start=2)  # iterations 2 and 3 were lost with the interruption
+    (run,), _ = read_runs([tmp_path])
+    assert run.returns == [0.0, 1.0, 20.0]
+    assert run.steps == [40.0, 80.0, 120.0]
+
+
+def test_run_resumed_in_other_folders_is_one_run(tmp_path: Path) -> None:
+    logs = tmp_path / "logs" / "walk"
+    write_run(logs / "1", [0.0, 1.0, 2.0, 3.0])
+    write_run(logs / "2", [20.0, 30.0], start=2, checkpoint="/moved/logs/walk/1/model_2.pt")
+    write_run(logs / "3", [300.0, 400.0], start=3, checkpoint=str(logs / "2" / "model_3.pt"))
+    (run,), left_out = read_runs([tmp_path])
+    assert left_out == []
+    assert run.returns == [0.0, 1.0, 20.0, 300.0, 400.0]
+    assert run.seconds == [2.0, 4.0, 6.0, 8.0, 10.0]
+    assert [Path(folder).name for folder in run.folders] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("continuation", [{"seed": 2}, {"algorithm": BPO}, {"checkpoint": "elsewhere/1/model_2.pt"}])
+def test_continuation_of_another_run_is_left_out(tmp_path: Path, continuation: dict[str, Any]) -> None:
+    write_run(tmp_path / "walk" / "1", [0.0, 1.0, 2.0])
+    origin: dict[str, Any] = {"checkpoint": str(tmp_path / "walk" / "1" / "model_2.pt")}
+    write_run(tmp_path / "walk" / "2", [20.0], start=2, **origin | continuation)
+    runs, (sentence,) = read_runs([tmp_path])
+    assert len(runs) == 1
+    assert "walk/2" in sentence
+    assert "at iteration 2" in sentence
+
+
+def test_long_curves_are_averaged(tmp_path: Path) -> None:
+    write_run(tmp_path / "1", [float(i % 2) for i in range(400)])
+    (run,), _ = read_runs([tmp_path])
+    assert run.returns == [0.5] * 200
+    assert run.steps == [80.0 * i for i in range(1, 201)]
+
+
+def test_interrupted_write_costs_the_last_event_only(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "1", [1.0, 2.0, 3.0])
+    (events,) = folder.glob("events.out.tfevents.*")
+    events.write_bytes(events.read_bytes()[:-5])
+    (run,), left_out = read_runs([tmp_path])
+    assert (run.returns, left_out) == ([1.0, 2.0], [])
+
+
+def test_foreign_configuration_runs_no_code(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "1", [1.0])
+    for name in ("agent", "env"):
+        with (folder / "params" / f"{name}.yaml").open("a") as file:
+            file.write(f"attack: !!python/object/apply:os.system ['touch {tmp_path}/attacked']\n")
+            file.write("function: !!python/name:os.system\n")
+    assert len(read_runs([tmp_path])[0]) == 1
+    assert not (tmp_path / "attacked").exists()
+
+
+def damage(folder: Path, what: str) -> None:
+    """Do to a run in ``folder`` what ``what`` says."""
+    agent = folder / "params" / "agent.yaml"
+    (events,) = folder.glob("events.out.tfevents.*")
+    if what == "no manifest":
+        (folder / "run.json").unlink()
+    elif what == "cut manifest":
+        (folder / "run.json").write_text('{"task": ')
+    elif what == "manifest of another kind":
+        (folder / "run.json").write_text("[1, 2]")
+    elif what == "no YAML":
+        agent.write_text("a: [")
+    elif what == "endless YAML":
+        agent.write_text("a: &a {b: *a}")
+    elif what == "no seed":
+        agent.write_text(agent.read_text().replace("seed:", "seeds:"))
+    elif what == "binary YAML":
+        agent.write_bytes(bytes(range(256)))
+    elif what == "noise for events":
+        events.write_bytes(np.random.default_rng(0).bytes(10_000))
+    elif what == "no events":
+        events.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("what", "complaint"),
+    [
+        ("no manifest", "run.json cannot be read"),
+        ("cut manifest", "run.json is damaged"),
+        ("manifest of another kind", "run.json is damaged"),
+        ("no YAML", "agent.yaml is damaged"),
+        ("endless YAML", "agent.yaml is damaged"),
+        ("binary YAML", "agent.yaml is damaged"),
+        ("no seed", "seed is None"),
+        ("noise for events", "its event files"),
+        ("no events", "hold no iteration"),
+    ],
+)
+def test_damaged_run_is_named_and_the_others_compared(tmp_path: Path, what: str, complaint: str) -> None:
+    write_run(tmp_path / "whole", [1.0])
+    damage(write_run(tmp_path / "damaged", [1.0], seed=2), what)
+    (run,), (sentence,) = read_runs([tmp_path])
+    assert run.seed == 1
+    assert sentence.startswith(str(tmp_path / "damaged"))
+    assert complaint in sentence
+
+
+@pytest.mark.parametrize(
+    ("returns", "complaint"), [([None, None], "no episode has ended"), ([1.0, float("nan")], "not finite")]
+)
+def test_run_without_a_return_is_named(tmp_path: Path, returns: list, complaint: str) -> None:
+    write_run(tmp_path / "1", returns)
+    runs, (sentence,) = read_runs([tmp_path])
+    assert not runs
+    assert complaint in sentence
