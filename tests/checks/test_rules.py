@@ -18,15 +18,13 @@ from isaaclab_bpo.checks.rules import (
     DEVICE,
     FUNCTION,
     NAME,
-    accepted_by,
     built_by,
     class_named,
     interval,
-    known_to,
     list_of,
     one_or_list_of,
 )
-from isaaclab_bpo.rules import Rule, integer
+from isaaclab_bpo.rules import Rule, accepted_by, integer, known_to
 
 
 @pytest.mark.parametrize(
