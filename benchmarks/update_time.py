@@ -32,7 +32,7 @@ from rsl_rl.algorithms import PPO
 from tensordict import TensorDict
 
 import machine
-from isaaclab_bpo.algorithms import BPO
+from isaaclab_bpo.algorithms import BPO, AcceleratedBPO
 
 NUM_OBS, NUM_ACTIONS, HIDDEN_DIMS, NUM_STEPS = 310, 37, [512, 256, 128], 24  # Isaac-Velocity-Rough-G1
 NUM_MINI_BATCHES, NUM_EPOCHS = 4, 5
@@ -175,20 +175,19 @@ def shares_of_time(alg: PPO, device: str) -> dict[str, float]:
                 timed = phases.timed(phase, getattr(owner, name))
                 stack.enter_context(patch.object(owner, name, timed))
 
-        graphs = getattr(alg, "_graphs", None)
-        if graphs is not None:
-            replays = (phases.timed("mini-batches", graphs[0]), phases.timed("targets", graphs[1]))
-            stack.enter_context(patch.object(alg, "_graphs", replays))
+        if isinstance(alg, BPO):
+            time_calls("targets", alg, "refresh_targets")
+        if isinstance(alg, AcceleratedBPO) and alg.uses_graphs:
+            time_calls("mini-batches", alg, "update_mini_batch")
         else:
             time_calls("forward", alg.actor, "forward")
             time_calls("forward", alg.critic, "forward")
             time_calls("backward", torch.Tensor, "backward")
             time_calls("optimizer", alg.optimizer, "step")
             if isinstance(alg, BPO):
-                time_calls("guards", alg, "_is_usable", "_keep_std_in_range")
-        if isinstance(alg, BPO):
-            time_calls("forward", alg, "_evaluate_actor", "_evaluate_critics")
-            time_calls("targets", alg, "_evaluate_last_values", "_refresh_targets")
+                time_calls("forward", alg, "evaluate_actor")
+                time_calls("forward", alg.median, "evaluate")
+                time_calls("guards", alg.health, "is_usable")
         phases.switch(Phases.REST)
         phases.seconds.clear()
         alg.update()
@@ -199,12 +198,10 @@ def shares_of_time(alg: PPO, device: str) -> dict[str, float]:
 
 def weights_per_layer(alg: PPO) -> list[list[int]]:
     """Return the numbers of weights of the layers of each network: actor, critic, and median critic if there is one."""
-    networks = [alg.actor, alg.critic, getattr(alg, "median_critic", None)]
-    return [
-        [m.weight.numel() for m in net.modules() if isinstance(m, torch.nn.Linear)]
-        for net in networks
-        if net is not None  # a compiled network has no truth value
-    ]
+    networks = [alg.actor, alg.critic]
+    if isinstance(alg, BPO) and alg.median.network is not None:
+        networks.append(alg.median.network)  # type: ignore[arg-type]
+    return [[m.weight.numel() for m in net.modules() if isinstance(m, torch.nn.Linear)] for net in networks]
 
 
 def operations(alg: PPO, num_envs: int) -> float:

@@ -26,10 +26,10 @@ import matplotlib.pyplot as plt
 import torch
 from experiments import Experiment, gather, label, read_experiments
 
+from isaaclab_bpo.agents import GYM_PREFIX
 from isaaclab_bpo.compare.report import format_interval, format_steps, plot_curves
 from isaaclab_bpo.compare.runs import Run, read_runs, write_runs
 from isaaclab_bpo.compare.statistics import Estimate, Group, group_runs, probability_of_improvement
-from isaaclab_bpo.tasks.gym_tasks import PREFIX
 from machine import describe
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +55,7 @@ def take_over(name: str, experiment: Experiment, logs: Path) -> None:
     runs = {_key(run): run for run in found if run.steps[-1] >= experiment.steps}
     if not runs:
         raise SystemExit(f"report: {logs} holds no finished run of {name}")
-    on_cpu = not torch.cuda.is_available() or all(task.startswith(PREFIX) for task in experiment.tasks)
+    on_cpu = not torch.cuda.is_available() or all(task.startswith(GYM_PREFIX) for task in experiment.tasks)
     machines = [describe("cpu" if on_cpu else "cuda:0")]
     del machines[0]["torch_threads"]  # of this process
     file, about_file = RESULTS / f"{name}.json", RESULTS / f"{name}.machine.json"

@@ -47,6 +47,29 @@ def optional(rule: Rule) -> Rule:
     return lambda value: value is None or valid(value), f"{text}, or null"
 
 
+def accepted_by(judge: Callable[[Any], object], text: str) -> Rule:
+    """Return the rule of a value for which ``judge`` does not return False and raises no error."""
+
+    def valid(value: Any) -> bool:
+        try:
+            return judge(value) is not False
+        except (TypeError, ValueError, ImportError, AttributeError, RuntimeError):
+            return False
+
+    return valid, text
+
+
+def known_to(resolve: Callable[[Any], object]) -> Rule:
+    """Return the rule of a name that one of rsl_rl's resolvers knows."""
+    try:
+        resolve("")
+    except ValueError as error:  # which lists the names
+        text = f"a name that rsl_rl knows ({str(error).rpartition('. ')[2]})"
+    else:
+        text = "a name that rsl_rl knows"
+    return accepted_by(resolve, text)
+
+
 BOOLEAN: Rule = (lambda value: isinstance(value, bool), "true or false")
 
 

@@ -16,10 +16,11 @@ import pytest
 from isaaclab.utils import to_dict
 from isaaclab_rl.rsl_rl import RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg
 from isaaclab_tasks.core.velocity.config.g1.agents.rsl_rl_ppo_cfg import G1RoughPPORunnerCfg
+from rsl_rl.algorithms import PPO
 
 from isaaclab_bpo.agents import RslRlBpoAlgorithmCfg, RslRlBpoRunnerCfg, bpo_from_ppo, mujoco, robots
 from isaaclab_bpo.algorithms import BPO
-from isaaclab_bpo.algorithms.options import RULES
+from isaaclab_bpo.algorithms.options import OPTION_RULES, PPO_RULES, BpoOptions
 from isaaclab_bpo.cli.agent_cfg import check_agent_cfg
 
 # Task, ε, epochs, entropy coefficient, online advantage, iterations: Ao et al., arXiv:2604.18578
@@ -93,16 +94,16 @@ except ModuleNotFoundError as error:
 
 
 def test_every_field_of_the_configuration_reaches_the_algorithm() -> None:
-    arguments = set(inspect.signature(BPO.__init__).parameters) | set(
-        inspect.signature(BPO.__mro__[1].__init__).parameters
-    )
+    arguments = {name for cls in (BPO, PPO) for name in inspect.signature(cls.__init__).parameters}
+    options = {field.name for field in fields(BpoOptions)}
     by_construction = {"class_name", "share_cnn_encoders"}
-    assert {field.name for field in fields(RslRlBpoAlgorithmCfg)} - by_construction <= arguments
+    assert {field.name for field in fields(RslRlBpoAlgorithmCfg)} - by_construction <= arguments | options
+    assert {field.name: field.default for field in fields(BpoOptions)}.items() <= vars(RslRlBpoAlgorithmCfg()).items()
 
 
 def test_every_field_has_a_rule() -> None:
     without = {"class_name", "rnd_cfg", "symmetry_cfg"}
-    assert {field.name for field in fields(RslRlBpoAlgorithmCfg)} - without == set(RULES)
+    assert {field.name for field in fields(RslRlBpoAlgorithmCfg)} - without == {*OPTION_RULES, *PPO_RULES}
 
 
 def test_ppo_turns_into_bpo() -> None:

@@ -339,51 +339,6 @@ def test_checkpoint_with_median_critic_loads_without_one(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("clip_param", -1),
-        ("clip_param", 1.5),
-        ("median", "foo"),
-        ("loss", "foo"),
-        ("temperature", 0),
-        ("temperature", math.nan),
-        ("num_mini_batches", 0),
-        ("gamma", 1.5),
-        ("median_loss_coef", -1.0),
-        ("online_advantage", "yes"),
-    ],
-)
-def test_invalid_hyperparameter_is_named(name: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=f"{name}=.*must be"):
-        make_runner(runner_cfg(**{name: value}))
-
-
-def test_all_invalid_hyperparameters_are_named_at_once() -> None:
-    with pytest.raises(ValueError, match=r"clip_param=-1 .*temperature=0 "):
-        make_runner(runner_cfg(clip_param=-1, temperature=0))
-
-
-@pytest.mark.parametrize(
-    ("hyperparameters", "sentence"),
-    [
-        ({"clip_param": 1.0, "loss": "log_tv"}, "log_tv.*lower ratio bound above 0"),
-        ({"ratio_lower": 0.5, "ratio_upper": 2.0}, "clip_param=0.2 and ratio_lower=0.5, ratio_upper=2.0 set.*two ways"),
-        ({"clip_param": None, "ratio_lower": 0.5}, "needs ratio_lower and ratio_upper, but they are 0.5 and None"),
-        ({"clip_param": None}, "needs ratio_lower and ratio_upper"),
-        ({"clip_param": None, "ratio_lower": 1.0, "ratio_upper": 2.0}, r"ratio_lower=1.0 .* a number in \[0, 1\)"),
-        ({"clip_param": None, "ratio_lower": 0.5, "ratio_upper": 1.0}, "ratio_upper=1.0 .* a finite number > 1"),
-        (
-            {"clip_param": None, "ratio_lower": 0.5, "ratio_upper": 2.0, "use_clipped_value_loss": True},
-            "use_clipped_value_loss=True needs clip_param",
-        ),
-    ],
-)
-def test_hyperparameters_that_do_not_fit_together_are_named(hyperparameters: dict, sentence: str) -> None:
-    with pytest.raises(ValueError, match=sentence):
-        make_runner(runner_cfg(**hyperparameters))
-
-
-@pytest.mark.parametrize(
     ("hyperparameters", "temperature"),
     [
         ({}, 1.0),  # the paper's

@@ -17,6 +17,7 @@ import torch.multiprocessing as mp
 from tensordict import TensorDict
 
 from isaaclab_bpo.algorithms import BPO, RankLostError
+from isaaclab_bpo.algorithms.construct import construct_algorithm
 from point_mass import PointMass, runner_cfg
 
 NUM_ENVS, NUM_STEPS, NUM_UPDATES = 16, 12, 2
@@ -30,7 +31,7 @@ def make_bpo(num_envs: int, rank: int | None, world_size: int, hyperparameters: 
         cfg[network]["obs_normalization"] = True
     cfg["multi_gpu"] = None if rank is None else {"global_rank": rank, "local_rank": 0, "world_size": world_size}
     env = PointMass(num_envs)
-    bpo = BPO.construct_algorithm(env.get_observations(), env, cfg, "cpu")
+    bpo = construct_algorithm(env.get_observations(), env, cfg, "cpu")
     if rank is not None:
         bpo.broadcast_parameters()
     return bpo

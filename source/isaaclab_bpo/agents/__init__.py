@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .rsl_rl_bpo_cfg import RslRlBpoAlgorithmCfg, RslRlBpoRunnerCfg, bpo_from_ppo
 
-__all__ = ["AGENT_KEYS", "RslRlBpoAlgorithmCfg", "RslRlBpoRunnerCfg", "bpo_from_ppo"]
+__all__ = ["AGENT_KEYS", "GYM_PREFIX", "RslRlBpoAlgorithmCfg", "RslRlBpoRunnerCfg", "bpo_from_ppo"]
 
 AGENT_KEYS = {"bpo": "rsl_rl_bpo_cfg_entry_point", "ppo": "rsl_rl_cfg_entry_point"}
 """Keywords of a task's registration that name its agents; the values for Isaac Lab's ``--agent``."""
+
+GYM_PREFIX = "Gym-"
+"""What the ids of Gymnasium's tasks have in front of the environment's id."""
 
 
 def __getattr__(name: str) -> Any:

@@ -75,10 +75,9 @@ class BPO(PPO):
         super().__init__(actor, critic, storage, **ppo_settings)
         self.use_mixed_precision = use_mixed_precision
         self.transition = BpoRolloutStorage.Transition()
-        self.options = options
+        self.options, self.median = options, median
         epsilon, limits = options.clip_param, (options.ratio_lower, options.ratio_upper)
         self.bounds = brrl.RatioBounds(*limits) if epsilon is None else brrl.RatioBounds.symmetric(epsilon)  # type: ignore
-        self.median = median
         # Smoothed by the λ of asymmetric bounds, the median loss makes E[ρ*] = 1; the paper's smoothing is 1
         self.median_temperature = options.median_temperature or (options.temperature if epsilon is None else 1.0)
         self.health = Health(options.max_consecutive_skips, self.device)

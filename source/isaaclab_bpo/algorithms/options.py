@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from rsl_rl.utils import resolve_optimizer
+
 from isaaclab_bpo import brrl
-from isaaclab_bpo.rules import BOOLEAN, Rule, errors_of, integer, number, one_of, optional
+from isaaclab_bpo.rules import BOOLEAN, Rule, errors_of, integer, known_to, number, one_of, optional
 
 
 def _option(default: Any, rule: Rule, meaning: str) -> Any:
@@ -76,7 +78,7 @@ PPO_RULES: dict[str, Rule] = {
     "entropy_coef": number(0.0),
     "value_loss_coef": number(0.0),
     "max_grad_norm": number(0.0, open_low=True),
-    "optimizer": one_of("adam", "adamw", "sgd", "rmsprop"),
+    "optimizer": known_to(resolve_optimizer),
     "normalize_advantage_per_mini_batch": BOOLEAN,
     "use_mixed_precision": BOOLEAN,
     "share_cnn_encoders": BOOLEAN,

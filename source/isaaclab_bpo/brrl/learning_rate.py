@@ -23,8 +23,9 @@ def adapted_learning_rate(rate: Number, kl: Number, desired_kl: float, factor: N
         desired_kl: What it should be; from half to twice of that the rate stays.
         factor: By how much the rate changes, within [1e-5, 1e-2].
     """
+    lowest, highest = 0.0 * rate + 1e-5, 0.0 * rate + 1e-2  # of the precision of the rate
     lower, higher = rate / factor, rate * factor
-    lower = lower * (lower > 1e-5) + 1e-5 * (lower <= 1e-5)
-    higher = higher * (higher < 1e-2) + 1e-2 * (higher >= 1e-2)
+    lower = lower * (lower > lowest) + lowest * (lower <= lowest)
+    higher = higher * (higher < highest) + highest * (higher >= highest)
     is_high, is_low = kl > desired_kl * 2.0, (kl > 0.0) & (kl < desired_kl / 2.0)
     return is_high * lower + is_low * higher + (is_high == is_low) * rate

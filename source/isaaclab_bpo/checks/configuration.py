@@ -21,21 +21,9 @@ from rsl_rl.utils import compile_model, resolve_callable, resolve_nn_activation
 from torch import nn
 
 from isaaclab_bpo.algorithms.options import ConfigurationError, option_errors
-from isaaclab_bpo.rules import BOOLEAN, Rule, errors_of, integer, number, optional
+from isaaclab_bpo.rules import BOOLEAN, Rule, accepted_by, errors_of, integer, known_to, number, optional
 
-from .rules import (
-    DEVICE,
-    FUNCTION,
-    NAME,
-    TEXT,
-    accepted_by,
-    built_by,
-    class_named,
-    interval,
-    known_to,
-    list_of,
-    one_or_list_of,
-)
+from .rules import DEVICE, FUNCTION, NAME, TEXT, built_by, class_named, interval, list_of, one_or_list_of
 
 _ACTIVATION = known_to(resolve_nn_activation)
 _WIDTHS = list_of((lambda value: value == -1 or integer(1)[0](value), ""), "integers >= 1 (-1: the number of inputs)")

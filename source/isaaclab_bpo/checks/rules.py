@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from rsl_rl.utils import resolve_callable
 
-from isaaclab_bpo.rules import Rule, number
+from isaaclab_bpo.rules import Rule, accepted_by, number
 
 
 def list_of(rule: Rule, what: str) -> Rule:
@@ -44,29 +44,6 @@ def interval(low: float) -> Rule:
         )
 
     return valid, f"two finite numbers {'' if math.isinf(low) else f'>= {low:g} '}in ascending order"
-
-
-def accepted_by(judge: Callable[[Any], object], text: str) -> Rule:
-    """Return the rule of a value for which ``judge`` does not return False and raises no error."""
-
-    def valid(value: Any) -> bool:
-        try:
-            return judge(value) is not False
-        except (TypeError, ValueError, ImportError, AttributeError, RuntimeError):
-            return False
-
-    return valid, text
-
-
-def known_to(resolve: Callable[[Any], object]) -> Rule:
-    """Return the rule of a name that one of rsl_rl's resolvers knows."""
-    try:
-        resolve("")
-    except ValueError as error:  # which lists the names
-        text = f"a name that rsl_rl knows ({str(error).rpartition('. ')[2]})"
-    else:
-        text = "a name that rsl_rl knows"
-    return accepted_by(resolve, text)
 
 
 def built_by(build: Callable[[Any], object], text: str) -> Rule:

@@ -10,24 +10,19 @@ import importlib.util
 import os
 from typing import Literal
 
+from isaaclab_bpo.agents import AGENT_KEYS, GYM_PREFIX
 from isaaclab_bpo.robots import ASSET_MODES, select_assets
 
 from .errors import UserError
 
 Action = Literal["train", "play"]
 
-GYM_PREFIX = "Gym-"
-"""What the ids of Gymnasium's tasks start with: they need neither Isaac Lab's simulators nor robot files."""
-
-AGENTS = {"bpo": "rsl_rl_bpo_cfg_entry_point", "ppo": "rsl_rl_cfg_entry_point"}
-"""The key of the agent configuration in a task's registration, for each ``--algo``."""
-
 
 def _own_parser(action: Action) -> argparse.ArgumentParser:
     """Return a parser of the arguments that Isaac Lab does not know."""
     parser = argparse.ArgumentParser(prog=f"{action}.py", add_help=False, allow_abbrev=False)
     group = parser.add_argument_group("isaaclab_bpo")
-    group.add_argument("--algo", choices=tuple(AGENTS), help="Algorithm, short for its --agent. Default: bpo.")
+    group.add_argument("--algo", choices=tuple(AGENT_KEYS), help="Algorithm, short for its --agent. Default: bpo.")
     group.add_argument(
         "--assets",
         choices=ASSET_MODES,
@@ -71,13 +66,12 @@ def parse(action: Action, argv: list[str]) -> tuple[argparse.Namespace, list[str
             "an environment that has it"
         )
     if own.assets is not None:
-        os.environ["ISAACLAB_BPO_ASSETS"] = own.assets
-    elif any(token.removeprefix("--task=").startswith(GYM_PREFIX) for token in argv):
-        os.environ["ISAACLAB_BPO_ASSETS"] = "nvidia"  # no server is asked for robot files
-    try:
-        select_assets()  # before Isaac Lab looks at the choice
-    except (ValueError, RuntimeError) as error:
-        raise UserError(str(error)) from error
+        os.environ["ISAACLAB_BPO_ASSETS"] = own.assets  # which a robot's environment reads, too
+    if not any(token.removeprefix("--task=").startswith(GYM_PREFIX) for token in argv):  # they need no robot files
+        try:
+            select_assets()  # before Isaac Lab looks at the choice
+        except (ValueError, RuntimeError) as error:
+            raise UserError(str(error)) from error
 
     from isaaclab.cli import load_external_tasks
 

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from isaaclab_bpo.agents import GYM_PREFIX
+
 from . import machine, video
-from .arguments import GYM_PREFIX, Action, parse
+from .arguments import Action, parse
 from .checkpoint import check_widths, find_checkpoint
 from .configuration import checked_configurations, override
 from .engine import choose_engine

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from .arguments import AGENTS, Action
+from isaaclab_bpo.agents import AGENT_KEYS
+
+from .arguments import Action
 from .configuration import load
 from .errors import UserError, similar
 
@@ -13,9 +15,9 @@ from .errors import UserError, similar
 def find_agent(algo: str | None, agent: str | None) -> str:
     """Return the key of the agent configuration that ``--algo`` and ``--agent`` ask for."""
     if agent is None:
-        return AGENTS[algo or "bpo"]
-    if algo is not None and AGENTS[algo] != agent:
-        raise UserError(f"--algo {algo} means --agent {AGENTS[algo]} but --agent is {agent!r}: give one of the two")
+        return AGENT_KEYS[algo or "bpo"]
+    if algo is not None and AGENT_KEYS[algo] != agent:
+        raise UserError(f"--algo {algo} means --agent {AGENT_KEYS[algo]} but --agent is {agent!r}: give one of the two")
     return agent
 
 

@@ -43,19 +43,7 @@ def train(command: Command) -> None:
         launched(command) as run,
     ):
         starting.enter_context(Preemption(exit_now=True))  # there is nothing to save yet
-        rank = int(os.getenv("RANK", "0"))
-        if args.distributed:
-            common.validate_distributed_device(args)
-            agent_cfg.device = env_cfg.sim.device
-            agent_cfg.seed += rank
-        env_cfg.seed = agent_cfg.seed
-
-        name = args.run_timestamp or datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-        experiment = Path("logs", "rsl_rl", agent_cfg.experiment_name).resolve()
-        folder = experiment / "_".join(filter(None, (name, agent_cfg.run_name)))
-        rank_folder = folder if rank == 0 else folder / f"rank_{rank}"
-        if rank == 0:
-            common.write_run_manifest(str(folder), library="rsl_rl", task=args.task, metadata={"agent": args.agent})
+        folder, rank_folder = _prepare_rank(command)
         checkpoint = run.fetch_checkpoint()
         env = run.make_env(rank_folder)
         runner = run.make_runner(common.wrap_sensor_capture(env, str(rank_folder), args), folder)
@@ -80,6 +68,23 @@ def train(command: Command) -> None:
                 fail("train.py", error, code=1)
             if torch.distributed.is_initialized():
                 torch.distributed.destroy_process_group()
+
+
+def _prepare_rank(command: Command) -> tuple[Path, Path]:
+    """Set device and seed of this process, and return the folder of the run and, in it, that of its configuration."""
+    args, env_cfg, agent_cfg = command.args, command.env_cfg, command.agent_cfg
+    rank = int(os.getenv("RANK", "0"))
+    if args.distributed:
+        common.validate_distributed_device(args)
+        agent_cfg.device = env_cfg.sim.device
+        agent_cfg.seed += rank
+    env_cfg.seed = agent_cfg.seed
+    name = args.run_timestamp or datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    experiment = Path("logs", "rsl_rl", agent_cfg.experiment_name).resolve()
+    folder = experiment / "_".join(filter(None, (name, agent_cfg.run_name)))
+    if rank == 0:
+        common.write_run_manifest(str(folder), library="rsl_rl", task=args.task, metadata={"agent": args.agent})
+    return folder, folder if rank == 0 else folder / f"rank_{rank}"
 
 
 def play(command: Command) -> None:

@@ -12,10 +12,7 @@ from typing import Any, Literal
 import gymnasium
 from isaaclab.utils import configclass
 
-from isaaclab_bpo.agents import AGENT_KEYS, mujoco
-
-PREFIX = "Gym-"
-"""What the id of a task has in front of the environment's id."""
+from isaaclab_bpo.agents import AGENT_KEYS, GYM_PREFIX, mujoco
 
 
 @configclass
@@ -71,7 +68,7 @@ def register_gym_task(
         return GymEnvCfg(id=env_id, scene=GymEnvCfg.SceneCfg(num_envs=num_envs))
 
     gymnasium.register(
-        PREFIX + env_id,
+        GYM_PREFIX + env_id,
         entry_point=make_env,
         disable_env_checker=True,
         order_enforce=False,
@@ -87,7 +84,7 @@ def register_mujoco_tasks() -> None:
     """Register the MuJoCo tasks in their present version and, if Gymnasium still has it, in the paper's. Idempotent."""
     for name in mujoco.MUJOCO_TASKS:
         for env_id in (f"{name}-v5", f"{name}-v4"):
-            if env_id in gymnasium.registry and PREFIX + env_id not in gymnasium.registry:
+            if env_id in gymnasium.registry and GYM_PREFIX + env_id not in gymnasium.registry:
                 # Isaac Lab asks for the file of a function that makes a configuration, which a partial does not have
                 agents = [lambda make=make, name=name: make(name) for make in (mujoco.bpo_cfg, mujoco.ppo_cfg)]
                 register_gym_task(env_id, *agents, num_envs=mujoco.NUM_ENVS)

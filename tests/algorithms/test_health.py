@@ -1,0 +1,85 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""What is left out and what is counted, by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tensordict import TensorDict
+
+from isaaclab_bpo.algorithms import TrainingDivergedError
+from isaaclab_bpo.algorithms.health import INVALID, SKIPPED, Health
+from isaaclab_bpo.storage import BpoRolloutStorage
+
+NAN, INF = float("nan"), float("inf")
+
+
+def observations(**groups: torch.Tensor) -> TensorDict:
+    return TensorDict(dict(groups), batch_size=[len(next(iter(groups.values())))])  # type: ignore[arg-type]
+
+
+def storage(valid: list[bool]) -> BpoRolloutStorage:
+    st = BpoRolloutStorage("rl", len(valid), 1, observations(policy=torch.zeros(len(valid), 2)), [1], "cpu")
+    st.valid.copy_(torch.tensor(valid).view_as(st.valid))
+    return st
+
+
+def test_groups_that_are_not_finite_are_blanked() -> None:
+    obs = observations(
+        policy=torch.tensor([[1.0, 2.0], [3.0, NAN], [5.0, 6.0], [1e16, 0.0]]),
+        camera=torch.tensor([[[1.0]], [[2.0]], [[-INF]], [[4.0]]]),
+        number=torch.tensor([[1], [2], [3], [4]]),
+    )
+    finite, valid = Health(100, "cpu").blank(obs)
+    assert valid.tolist() == [True, False, False, False]
+    assert finite["policy"].tolist() == [[1.0, 2.0], [0.0, 0.0], [5.0, 6.0], [0.0, 0.0]]
+    assert finite["camera"].flatten().tolist() == [1.0, 2.0, 0.0, 4.0]
+    assert torch.equal(finite["number"], obs["number"])  # type: ignore[arg-type]
+    assert obs["policy"][1, 1].isnan()  # the environment's own stay as they are
+
+
+def test_counts_are_written_in_place() -> None:
+    health = Health(100, "cpu")
+    log = dict(health.log)
+    health.start_update(storage([True, False, False]), distributed=False)
+    history = torch.tensor([[1.0, 1.0], [5.0, 0.0], [3.0, 1.0]])
+    assert health.report(["loss", "used"], history, storage([True]), False) == {"loss": 2.0}  # the second was skipped
+    assert {name: count.item() for name, count in log.items()} == {INVALID: 2.0, SKIPPED: 1.0}
+
+
+@pytest.mark.parametrize(
+    ("valid", "norm", "usable"),
+    [([True, False], 1.0, True), ([True, False], NAN, False), ([True, True], INF, False), ([False, False], 1.0, False)],
+)
+def test_a_step_needs_finite_gradients_and_a_valid_transition(valid: list[bool], norm: float, usable: bool) -> None:
+    health = Health(100, "cpu")
+    health.start_update(storage(valid), distributed=False)
+    norms = {"actor": torch.tensor(1.0), "critic": torch.tensor(norm)}
+    assert health.is_usable(norms).item() is usable
+
+
+def test_it_raises_after_too_many_skips_in_a_row() -> None:
+    health, st = Health(2, "cpu"), storage([True])
+    health.start_update(st, distributed=False)
+    good, bad = {"actor": torch.tensor(1.0)}, {"actor": torch.tensor(NAN)}
+    one_skipped = torch.tensor([[1.0, 0.0]])
+    for norms in (bad, good, bad):  # never two in a row
+        health.is_usable(norms)
+        health.report(["loss", "used"], one_skipped, st, False)
+    health.is_usable(bad)
+    with pytest.raises(TrainingDivergedError, match=r"2 mini-batches in a row .* the gradient of the actor") as error:
+        health.report(["loss", "used"], one_skipped, st, False)
+    assert error.value.columns == {}
+
+
+def test_the_columns_of_the_cause_are_named() -> None:
+    health, st = Health(1, "cpu"), storage([False])
+    for value in (NAN, INF):
+        health.blank(observations(policy=torch.tensor([[0.0, value, 2.0, NAN]]), clean=torch.ones(1, 2)))
+    health.start_update(st, distributed=False)
+    health.is_usable({"actor": torch.tensor(0.0)})
+    with pytest.raises(TrainingDivergedError, match="observation group 'policy'") as error:
+        health.report(["loss", "used"], torch.tensor([[NAN, 0.0]]), st, False)
+    assert error.value.columns == {"policy": [1, 3]}
