@@ -5,10 +5,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import subprocess
-import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -23,8 +19,7 @@ from isaaclab_bpo.agents import RslRlBpoRunnerCfg
 from isaaclab_bpo.cli.agent_cfg import check_agent_cfg
 from isaaclab_bpo.tasks import AGENT_KEY, canonical_id
 from isaaclab_bpo.tasks.registry import register
-
-with_ovphysx = pytest.mark.skipif(importlib.util.find_spec("ovphysx") is None, reason="OvPhysX is not installed")
+from tasks.process import run_python
 
 TASKS = {
     "Isaac-Velocity-{}-G1": "Isaac-Velocity-{}-G1",
@@ -32,45 +27,14 @@ TASKS = {
     "IsaacContrib-Velocity-{}-UnitreeGo1": "Isaac-Velocity-{}-Unitree-Go1",
     "IsaacContrib-Velocity-{}-AnymalC": "Isaac-Velocity-{}-Anymal-C",
 }
+
+
 CASES = [(task.format(t), legacy.format(t)) for task, legacy in TASKS.items() for t in ("Rough", "Flat")]
 
 
 def test_isaac_lab_finds_the_package() -> None:
     (entry_point,) = (e for e in entry_points(group="isaaclab.tasks") if e.name == "isaaclab_bpo")
     assert entry_point.load().AGENT_KEY == "rsl_rl_bpo_cfg_entry_point"
-
-
-def run_python(*arguments: str, folder: Path, sitecustomize: str = "", **variables: str) -> tuple[int, str, str]:
-    """Run Python in a process of its own; return its exit code and what it printed.
-
-    Args:
-        *arguments: The interpreter's arguments.
-        folder: Where to run it, with an empty cache.
-        sitecustomize: Python code that the interpreter executes first.
-        **variables: Environment variables to set.
-    """
-    (folder / "sitecustomize.py").write_text(sitecustomize)
-    environment = {key: value for key, value in os.environ.items() if key != "ISAACSIM_ASSET_ROOT"}
-    path = os.pathsep.join(filter(None, (str(folder), environment.get("PYTHONPATH"))))
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env=environment | {"PYTHONPATH": path, "XDG_CACHE_HOME": str(folder / "cache")} | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
-@with_ovphysx
-def test_wrong_assets_setting_ends_with_a_sentence(tmp_path: Path) -> None:
-    command = ("-m", "isaaclab", "train", "--rl_library", "rsl_rl", "--task", "Isaac-Velocity-Rough-G1")
-    small = ("--num_envs", "2", "--device", "cpu", "physics=ovphysx")
-    code, _, errors = run_python(*command, *small, folder=tmp_path, ISAACLAB_BPO_ASSETS="foo")
-    assert code != 0
-    assert "is 'foo'; choose one of auto, nvidia, standin" in errors
-    assert "Traceback" not in errors
 
 
 def test_registration_asks_no_server_and_sets_nothing(tmp_path: Path) -> None:
