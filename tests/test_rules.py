@@ -55,6 +55,11 @@ def test_names_that_rsl_rl_knows_are_listed_and_valid(resolve: Any) -> None:
     assert not any(is_valid(name) for name in ("", "nonsense", 3, None, True))
 
 
+def test_an_empty_list_is_no_crash() -> None:
+    is_valid, _ = accepted_by(lambda value: value[0], "a list that is not empty")
+    assert not is_valid([])
+
+
 def test_an_error_of_another_kind_is_not_taken_for_a_refusal() -> None:
     is_valid, _ = accepted_by(lambda value: 1 / value, "a divisor")
     with pytest.raises(ZeroDivisionError):

@@ -53,7 +53,7 @@ def accepted_by(judge: Callable[[Any], object], text: str) -> Rule:
     def valid(value: Any) -> bool:
         try:
             return judge(value) is not False
-        except (TypeError, ValueError, ImportError, AttributeError, RuntimeError):
+        except (TypeError, ValueError, LookupError, ImportError, AttributeError, RuntimeError):
             return False
 
     return valid, text

@@ -30,6 +30,12 @@ def test_rsl_rls_runner_reaches_it_through_every_class() -> None:
     assert BPO.construct_algorithm is construct_algorithm is AcceleratedBPO.construct_algorithm
 
 
+@pytest.mark.parametrize(("model", "cls"), [("mlp", AcceleratedBPO), ("lstm", BPO)])
+def test_the_faster_path_by_its_own_name_is_only_where_it_can_be(model: str, cls: type[BPO]) -> None:
+    cfg = runner_cfg(model, algorithm="isaaclab_bpo.algorithms:AcceleratedBPO", accelerate=None)
+    assert type(construct(cfg)) is cls
+
+
 def test_options_and_arguments_of_ppo_reach_the_algorithm() -> None:
     bpo = construct(runner_cfg(temperature=0.5, gamma=0.9, clip_param=0.3, max_grad_norm=0.7, use_mixed_precision=True))
     assert (bpo.options.temperature, bpo.gamma, bpo.bounds.upper, bpo.max_grad_norm) == (0.5, 0.9, 1.3, 0.7)

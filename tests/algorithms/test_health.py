@@ -43,7 +43,7 @@ def test_groups_that_are_not_finite_are_blanked() -> None:
 def test_counts_are_written_in_place() -> None:
     health = Health(100, "cpu")
     log = dict(health.log)
-    health.start_update(storage([True, False, False]), distributed=False)
+    health.count_valid(storage([True, False, False]), distributed=False)
     history = torch.tensor([[1.0, 1.0], [5.0, 0.0], [3.0, 1.0]])
     assert health.report(["loss", "used"], history, storage([True]), False) == {"loss": 2.0}  # the second was skipped
     assert {name: count.item() for name, count in log.items()} == {INVALID: 2.0, SKIPPED: 1.0}
@@ -55,14 +55,14 @@ def test_counts_are_written_in_place() -> None:
 )
 def test_a_step_needs_finite_gradients_and_a_valid_transition(valid: list[bool], norm: float, usable: bool) -> None:
     health = Health(100, "cpu")
-    health.start_update(storage(valid), distributed=False)
+    health.count_valid(storage(valid), distributed=False)
     norms = {"actor": torch.tensor(1.0), "critic": torch.tensor(norm)}
     assert health.is_usable(norms).item() is usable
 
 
 def test_it_raises_after_too_many_skips_in_a_row() -> None:
     health, st = Health(2, "cpu"), storage([True])
-    health.start_update(st, distributed=False)
+    health.count_valid(st, distributed=False)
     good, bad = {"actor": torch.tensor(1.0)}, {"actor": torch.tensor(NAN)}
     one_skipped = torch.tensor([[1.0, 0.0]])
     for norms in (bad, good, bad):  # never two in a row
@@ -78,7 +78,7 @@ def test_the_columns_of_the_cause_are_named() -> None:
     health, st = Health(1, "cpu"), storage([False])
     for value in (NAN, INF):
         health.blank(observations(policy=torch.tensor([[0.0, value, 2.0, NAN]]), clean=torch.ones(1, 2)))
-    health.start_update(st, distributed=False)
+    health.count_valid(st, distributed=False)
     health.is_usable({"actor": torch.tensor(0.0)})
     with pytest.raises(TrainingDivergedError, match="observation group 'policy'") as error:
         health.report(["loss", "used"], torch.tensor([[NAN, 0.0]]), st, False)

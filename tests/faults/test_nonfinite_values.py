@@ -269,23 +269,30 @@ def test_an_invalid_transition_changes_nothing_but_itself(accelerate: bool) -> N
 
 
 def test_health_of_one_iteration_is_not_counted_in_the_next() -> None:
-    """Isaac Lab hands out the same log until an episode ends."""
-    env, log, logged = PointMass(num_envs=8), {}, {}
+    """Isaac Lab hands out the same log until an episode ends; what it says itself stays as it says it."""
+    env, log = PointMass(num_envs=8), {"steps": 0}
     bpo = make_runner(env, {}).alg
     assert isinstance(bpo, BPO)
     obs = env.get_observations()
-    for _ in range(2):
+    for iteration in range(3):
         with torch.inference_mode():
-            for _ in range(NUM_STEPS):
+            for step in range(NUM_STEPS):
                 obs, rewards, dones, extras = env.step(bpo.act(obs))
+                log["steps"] += 1
+                if iteration == 1 and step == 3:
+                    rewards[2:4] = NAN
                 extras["log"] = log
                 bpo.process_env_step(obs, rewards, dones, extras)
-                assert log == {}
-                logged = extras["log"]
+                assert extras["log"] is log
             bpo.compute_returns(obs)
+        before = dict(log)
         bpo.update()
-        assert log == {}
-        assert logged == {"Health/invalid_transitions": 0.0, "Health/skipped_mini_batches": 0.0}
+        assert all(log[name] is value for name, value in before.items())  # the logger holds it by now
+        assert log == {
+            "steps": NUM_STEPS * (iteration + 1),
+            "Health/invalid_transitions": [0.0, 2.0, 0.0][iteration],
+            "Health/skipped_mini_batches": 0.0,
+        }
 
 
 def test_observations_are_looked_at_where_they_are() -> None:

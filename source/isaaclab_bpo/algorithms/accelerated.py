@@ -9,6 +9,7 @@ the update of a mini-batch is replayed as a CUDA graph.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from tensordict import TensorDict
 from tensordict.nn import CudaGraphModule
 
 from isaaclab_bpo import brrl
+from isaaclab_bpo.compatibility.cuda_graphs import graphs_on
 from isaaclab_bpo.compatibility.rsl_rl import NORMALIZES_IN_UPDATE, buffers_in_place
 
 from .bpo import BPO
@@ -30,6 +32,7 @@ WARM_UP = 4
 
 def obstacles(alg_class: type[BPO], actor: MLPModel, critic: MLPModel, settings: Mapping[str, Any]) -> list[str]:
     """Return what of a run cannot take the faster path, given its networks and the arguments of rsl_rl's PPO."""
+    optimizer: Any = resolve_optimizer(settings.get("optimizer", "adam"))
     present = {
         "an algorithm class of its own": alg_class is not BPO,
         "recurrent networks": actor.is_recurrent or critic.is_recurrent,
@@ -38,10 +41,7 @@ def obstacles(alg_class: type[BPO], actor: MLPModel, critic: MLPModel, settings:
         "RND": bool(settings.get("rnd_cfg")),
         "symmetry": bool(settings.get("symmetry_cfg")),
         "several GPUs": settings.get("multi_gpu_cfg") is not None,
-        "an optimizer other than Adam": not issubclass(
-            resolve_optimizer(settings.get("optimizer", "adam")),  # type: ignore[arg-type]
-            torch.optim.Adam,
-        ),
+        "an optimizer other than Adam": not issubclass(optimizer, torch.optim.Adam),
         "rsl_rl < 5.5": not NORMALIZES_IN_UPDATE,  # V at collection depends on the normalizer of the step
     }
     return [name for name, is_present in present.items() if is_present]
@@ -91,13 +91,12 @@ class AcceleratedBPO(BPO):
         if self.uses_graphs:  # which read the same memory in every update
             self._static_obs = self._last_obs.clone() if self._static_obs is None else self._static_obs
             self._last_obs = self._static_obs.update_(self._last_obs)
-            self._graphs = self._graphs or self._make_graphs()
-        caches = torch.is_autocast_cache_enabled()
-        torch.set_autocast_cache_enabled(caches and not self.uses_graphs)  # a graph must hold the casts of weights
-        with buffers_in_place(self.actor, self.critic, *self.median.models):
-            statistics = super().update()
-        torch.set_autocast_cache_enabled(caches)
-        self.learning_rate = self._rate.item()
+        graphs = graphs_on(self.device) if self.uses_graphs else contextlib.nullcontext()
+        with graphs, buffers_in_place(self.actor, self.critic, *self.median.models):
+            try:
+                statistics = super().update()
+            finally:
+                self.learning_rate = self._rate.item()
         if self.uses_graphs:
             # rsl_rl logs the std of the actor's last distribution, which the replay of a graph does not renew
             with torch.no_grad():
@@ -114,11 +113,11 @@ class AcceleratedBPO(BPO):
 
     def refresh_targets(self) -> None:
         """Compute V, λ-returns and advantages of the rollout anew with the current critic."""
-        return super().refresh_targets() if self._graphs is None else self._graphs[1]()
+        return self._make_graphs()[1]() if self.uses_graphs else super().refresh_targets()
 
     def update_mini_batch(self, batch: Any) -> torch.Tensor:
         """Take one optimizer step on a mini-batch, or with graphs on the transitions of some indices."""
-        return super().update_mini_batch(batch) if self._graphs is None else self._graphs[0](batch)
+        return self._make_graphs()[0](batch) if self.uses_graphs else super().update_mini_batch(batch)
 
     def evaluate_actor(self, batch: RolloutStorage.Batch) -> None:
         """Let the actor's distribution be that of a mini-batch; no sample is drawn, which would make the host wait."""
@@ -164,11 +163,13 @@ class AcceleratedBPO(BPO):
         self._step_size.fill_(learning_rate)
 
     def _make_graphs(self) -> tuple[CudaGraphModule, CudaGraphModule]:
-        """Return the update of a mini-batch, given its indices, and the refresh of the targets as CUDA graphs."""
-        update, refresh, device = super().update_mini_batch, super().refresh_targets, torch.device(self.device)
+        """Return the update of a mini-batch, given its indices, and the refresh of the targets as graphs, made once."""
+        if self._graphs is None:
+            update, refresh = super().update_mini_batch, super().refresh_targets
 
-        def update_by_indices(indices: torch.Tensor) -> torch.Tensor:
-            return update(self.storage.mini_batch(indices))
+            def update_by_indices(indices: torch.Tensor) -> torch.Tensor:
+                return update(self.storage.mini_batch(indices))
 
-        functions: tuple[Any, Any] = (update_by_indices, refresh)
-        return tuple(CudaGraphModule(function, WARM_UP, device=device) for function in functions)  # type: ignore
+            functions: tuple[Any, Any] = (update_by_indices, refresh)
+            self._graphs = tuple(CudaGraphModule(function, WARM_UP) for function in functions)  # type: ignore
+        return self._graphs  # type: ignore[return-value]

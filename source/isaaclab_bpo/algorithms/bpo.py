@@ -144,8 +144,9 @@ class BPO(PPO):
         """Record one environment step; in ``extras``, "time_outs" (num_envs,) marks episodes that ended by time-out."""
         if self.rnd or not NORMALIZES_IN_UPDATE:  # else these observations are not looked at before the next step
             obs, _ = self.health.blank(obs)
-        log = "episode" if "episode" in extras else "log"  # which rsl_rl's logger takes
-        extras[log] = {**extras.get(log, {}), **self.health.log}
+        log = extras["episode"] if "episode" in extras else extras.setdefault("log", {})  # which rsl_rl's logger takes
+        for name, count in self.health.log.items():
+            log.setdefault(name, count)  # an environment may hand out one dict for many steps
         self.transition.time_outs = extras.get("time_outs")
         super().process_env_step(obs, rewards, dones, extras)
         for model in self.median.models:
@@ -158,7 +159,6 @@ class BPO(PPO):
         """Compute λ-returns and advantages of the rollout, given the observations after its last step."""
         self._last_obs, _ = self.health.blank(obs)
         self.compute_targets()
-        self.health.start_update(self.storage, self.is_multi_gpu)
 
     # Update
 
@@ -225,6 +225,7 @@ class BPO(PPO):
         level = self.bounds.level if self.median.of_rollout else None
         normalize = not self.normalize_advantage_per_mini_batch
         self.storage.compute_targets(last_values, self.gamma, self.lam, level, normalize, self.is_multi_gpu)
+        self.health.count_valid(self.storage, self.is_multi_gpu)
 
     def update_mini_batch(self, batch: Any) -> torch.Tensor:
         """Take one optimizer step on a mini-batch and return its statistics, a vector on the device."""

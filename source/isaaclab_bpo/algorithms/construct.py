@@ -64,6 +64,8 @@ def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict, device: str) ->
         print(f"Median Critic Model: {median.network}")
 
     settings |= {"device": device, "multi_gpu_cfg": cfg["multi_gpu"]}
+    if alg_class is AcceleratedBPO:  # named by its own name
+        alg_class, options.accelerate = BPO, True
     if options.accelerate or (options.accelerate is None and storage.values.device.type == "cpu"):
         if not (present := obstacles(alg_class, actor, critic, settings)):
             alg_class = AcceleratedBPO

@@ -62,7 +62,7 @@ class Health:
             self._sums[name] = self._sums[name] + sums if name in self._sums else sums
         return finite_obs, valid
 
-    def start_update(self, storage: BpoRolloutStorage, distributed: bool) -> None:
+    def count_valid(self, storage: BpoRolloutStorage, distributed: bool) -> None:
         """Count the valid transitions of a rollout, of all ranks if there are several."""
         counts = torch.stack([(~storage.valid).sum(), storage.valid.sum()]).float()
         invalid, valid = all_reduce(counts) if distributed else counts
@@ -97,14 +97,12 @@ class Health:
             means = all_reduce(means) / torch.distributed.get_world_size()
         *values, _, consecutive_skips = torch.cat([means, self._consecutive_skips.unsqueeze(0)]).tolist()
         if consecutive_skips >= self._max_consecutive_skips:
-            columns = {name: (~is_finite(sums)).nonzero().flatten().tolist() for name, sums in self._sums.items()}
-            columns = {name: found for name, found in columns.items() if found}
+            where = {name: (~is_finite(sums)).nonzero().flatten().tolist() for name, sums in self._sums.items()}
+            columns = {name: found for name, found in where.items() if found}
             sources = [f"observation group {name!r}" for name in columns]
             sources += [] if is_finite(storage.rewards).all() else ["the reward"]
-            if not sources:
-                sources = [
-                    f"the gradient of the {name}" for name, x in self._gradient_norms.items() if not x.isfinite()
-                ]
+            networks = [name for name, norm in self._gradient_norms.items() if not norm.isfinite()]
+            sources = sources or [f"the gradient of the {name}" for name in networks]
             error = TrainingDivergedError(
                 f"Training stopped: {consecutive_skips:.0f} mini-batches in a row could not be used, because of NaN, "
                 f"infinite or absurdly large values of {' and '.join(sources or ['the values'])}. The networks are "

@@ -32,9 +32,8 @@ class MedianEstimator:
 
     def __init__(self, network: nn.Module | None = None) -> None:
         """Estimate with a network, which the optimizer trains and a checkpoint holds beside actor and critic."""
-        self.network = network
-        self.model = network
-        """The network, compiled if it is to be."""
+        self.network = self.model = network
+        """The network; ``model`` is the one that may be compiled."""
 
     @property
     def models(self) -> list[MLPModel]:

@@ -32,9 +32,11 @@ def complete(cfg: dict[str, Any]) -> None:
 def buffers_in_place(*modules: nn.Module) -> Iterator[None]:
     """Let modules' buffers keep their memory, which a CUDA graph reads, while something assigns new ones."""
     before = [dict(module.named_buffers()) for module in modules]
-    yield
-    for module, old in zip(modules, before, strict=True):
-        for name, buffer in module.named_buffers():
-            if buffer is not old[name]:
-                owner, _, attribute = name.rpartition(".")
-                setattr(module.get_submodule(owner), attribute, old[name].copy_(buffer))
+    try:
+        yield
+    finally:
+        for module, old in zip(modules, before, strict=True):
+            for name, buffer in module.named_buffers():
+                if buffer is not old[name]:
+                    owner, _, attribute = name.rpartition(".")
+                    setattr(module.get_submodule(owner), attribute, old[name].copy_(buffer))

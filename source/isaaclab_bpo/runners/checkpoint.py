@@ -52,7 +52,7 @@ def check_content(checkpoint: Any) -> None:
             raise CheckpointError(f"it has no {name}: {hint} which neither can continue")
     for name, (valid, text) in _RULES.items():
         if name in checkpoint and not valid(checkpoint[name]):
-            raise CheckpointError(f"its {name} is not {text}")
+            raise CheckpointError(f"its {name} is {_shown(checkpoint[name])}, which is not {text}")
     for path, tensor in _tensors(checkpoint):
         if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
             raise CheckpointError(f"{path} in it is not an ordinary tensor")
@@ -218,3 +218,8 @@ def _tensors(checkpoint: Mapping[Any, Any]) -> Iterator[tuple[str, torch.Tensor]
             for key, value in values.items() if isinstance(values, Mapping) else []:
                 if isinstance(value, torch.Tensor):
                     yield f"{name}[{path or key!r}]", value
+
+
+def _shown(value: Any) -> str:
+    """Return a value in few words."""
+    return repr(value) if isinstance(value, bool | int | float | str | None) else f"a {type(value).__name__}"

@@ -54,8 +54,13 @@ class DurableRunner(OnPolicyRunner):
         self._plain_cfg = _plain(train_cfg)  # before rsl_rl puts objects into it, and 5.4 takes names out of it
         self._came_checked = isinstance(train_cfg, CheckedConfiguration)
         if not self._came_checked:
-            check_configuration(train_cfg, observations=list(map(str, env.get_observations().keys())))
-        super().__init__(env, CheckedConfiguration(train_cfg), log_dir, device)
+            check_configuration(train_cfg)
+        try:
+            super().__init__(env, CheckedConfiguration(train_cfg), log_dir, device)
+        except ValueError:
+            if not self._came_checked:  # not before: to ask for observations draws noise, in Isaac Lab
+                check_configuration(train_cfg, observations=list(map(str, env.get_observations().keys())))
+            raise
         self._preemption = Preemption()
         # How many iterations the run was asked for, and before which one it ends
         self._run = {"asked": 0, "end": 0}

@@ -18,13 +18,18 @@ class RankLostError(RuntimeError):
 
 @contextlib.contextmanager
 def lost_rank_reported() -> Iterator[None]:
-    """Raise a :class:`RankLostError` if a collective operation in the block fails: gloo's errors have no type."""
+    """Raise a :class:`RankLostError` if a collective operation in the block fails.
+
+    Gloo's errors have no type of their own. Those that have one, such as that of a full memory, are this rank's.
+    """
     try:
         yield
     except RuntimeError as error:
+        if type(error) is not RuntimeError and not isinstance(error, distributed.DistError):
+            raise
         raise RankLostError(
-            f"Rank {distributed.get_rank()} of {distributed.get_world_size()} ends because another rank has: look for "
-            "the first error in the output of the others."
+            f"Rank {distributed.get_rank()} of {distributed.get_world_size()} ends because another rank has ({error}): "
+            "look for the first error in the output of the others."
         ) from error
 
 
