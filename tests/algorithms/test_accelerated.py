@@ -297,8 +297,8 @@ def test_collection_and_mini_batches_leave_no_tensor_on_the_host(options: dict, 
                 bpo.act(obs)
                 bpo.process_env_step(obs, numbers, numbers.long(), {"time_outs": numbers})
             bpo.compute_returns(obs)
-            bpo.refresh_targets()
-            statistics = bpo.update_mini_batch(bpo.storage.mini_batch(indices))
+            BPO.refresh_targets(bpo)  # what is captured as graphs
+            statistics = BPO.update_mini_batch(bpo, bpo.storage.mini_batch(indices))
         assert not on_host.names
         assert statistics.device == torch.device("cuda:0")
         with OperationsOnHost() as on_host:  # it does see what it looks for

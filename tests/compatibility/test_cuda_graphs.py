@@ -22,7 +22,7 @@ def state() -> tuple[int, bool, bool]:
 def test_settings_end_with_the_block(fails: bool) -> None:
     before = state()
     try:
-        with graphs_on("cuda:0" if torch.cuda.is_available() else torch.device("cpu")):
+        with graphs_on("cuda:0"):
             assert state()[1:] == (False, False)
             if fails:
                 raise FloatingPointError

@@ -43,8 +43,7 @@ def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict, device: str) ->
     # Observations and extensions
     default_sets = ["actor", "critic"] + (["rnd_state"] if settings.get("rnd_cfg") is not None else [])
     cfg["obs_groups"] = resolve_obs_groups(obs, cfg["obs_groups"], default_sets)
-    settings = resolve_rnd_config(settings, obs, cfg["obs_groups"], env)
-    settings = resolve_symmetry_config(settings, env)
+    settings = resolve_symmetry_config(resolve_rnd_config(settings, obs, cfg["obs_groups"], env), env)
 
     # Networks
     actor_class, critic_class = (resolve_callable(part.pop("class_name")) for part in (actor_cfg, critic_cfg))
@@ -53,8 +52,7 @@ def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict, device: str) ->
     shared = {"cnns": actor.cnns} if settings.pop("share_cnn_encoders", None) else {}
 
     def make_critic() -> MLPModel:
-        model_cfg = copy.deepcopy(critic_cfg) | shared
-        return critic_class(obs, cfg["obs_groups"], "critic", 1, **model_cfg).to(device)
+        return critic_class(obs, cfg["obs_groups"], "critic", 1, **copy.deepcopy(critic_cfg), **shared).to(device)
 
     critic = make_critic()
     print(f"Critic Model: {critic}")

@@ -28,7 +28,8 @@ def graphs_on(device: torch.device | str) -> Iterator[None]:
     torch.set_autocast_cache_enabled(False)
     gc.disable()
     try:
-        with torch.cuda.device(torch.device(device).index):
+        # Without CUDA, tensordict's module calls its function
+        with torch.cuda.device(device) if torch.cuda.is_available() else contextlib.nullcontext():
             yield
     finally:
         logger.setLevel(level)
