@@ -24,8 +24,8 @@ from .divergences import (
 )
 from .learning_rate import adapted_learning_rate
 from .losses import bpo_loss, median_loss, value_loss
-from .optimum import elite_weights, optimal_policy, quantile, soft_optimal_policy
-from .ppo import ppo_clipped_loss, ppo_ratio_fit_loss
+from .optimum import elite_weights, group_target_ratio, optimal_policy, quantile, soft_optimal_policy
+from .ppo import ppo_clipped_loss, ppo_ratio_fit_loss, ppo_ratio_fit_loss_inside_bounds
 from .ratio import RatioBounds, target_ratio
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "bpo_loss",
     "elite_weights",
     "generalized_advantages",
+    "group_target_ratio",
     "kl_divergence",
     "log_total_variation",
     "mean_squared_error",
@@ -44,6 +45,7 @@ __all__ = [
     "optimal_policy",
     "ppo_clipped_loss",
     "ppo_ratio_fit_loss",
+    "ppo_ratio_fit_loss_inside_bounds",
     "quantile",
     "soft_optimal_policy",
     "target_ratio",
