@@ -153,16 +153,12 @@ def test_a_critic_of_the_targets_temperature_normalises_it(
 
 @pytest.mark.parametrize("bounds", ASYMMETRIC, ids=str)
 @pytest.mark.parametrize("name", Q_VALUES)
-@pytest.mark.parametrize("median", ["batch", "value"])
-def test_estimates_without_a_critic_are_not_drawn_to_the_midpoint(
-    median: str, name: str, bounds: brrl.RatioBounds
-) -> None:
-    """As λ grows, E[ρ*] tends to 1, not to the midpoint of the bounds, at the quantile and at the mean of Q."""
+def test_the_mean_as_median_is_not_drawn_to_the_midpoint(name: str, bounds: brrl.RatioBounds) -> None:
+    """``median="value"``: as λ grows, E[ρ*] tends to 1, not to the midpoint of the bounds."""
     q = Q_VALUES[name]
-    normaliser = q.quantile(bounds.level) if median == "batch" else q.mean()
-    biases = [abs(brrl.target_ratio(q - normaliser, bounds, t).mean().item() - 1.0) for t in (3.0, 10.0, 100.0)]
+    biases = [abs(brrl.target_ratio(q - q.mean(), bounds, t).mean().item() - 1.0) for t in (1.0, 3.0, 10.0, 100.0)]
     assert biases == sorted(biases, reverse=True)
-    assert biases[-1] < 0.01 * (bounds.upper - bounds.lower)
+    assert biases[-1] < 1e-3 * (bounds.upper - bounds.lower)
     # A state in which all actions are equally good asks for no change, at any temperature
     for temperature in (None, 0.01, 1.0):
         assert brrl.target_ratio(torch.zeros(3), bounds, temperature).tolist() == pytest.approx([1.0] * 3)
