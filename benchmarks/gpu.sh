@@ -54,7 +54,7 @@ robots() { # whole iterations; the first run compiles Warp's kernels
 }
 
 page() {
-    echo "# On a GPU"
+    printf '# On a GPU\n\n%s\n' "$(nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader)"
     for log in "$out"/*.log; do
         printf '\n## %s\n\n```text\n' "$(basename "$log" .log)"
         tail -n 40 "$log"
@@ -68,5 +68,4 @@ for part in "$@"; do
         *) echo "gpu.sh: unknown part '$part': tests, update, sweep and robots are there" >&2 && exit 2 ;;
     esac
 done
-nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv >"$out/gpu.csv"
 page >"$out/gpu.md"
