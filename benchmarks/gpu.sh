@@ -12,25 +12,25 @@ set -uo pipefail
 
 (($#)) || { sed -n 's/^#   /usage: /p' "$0" >&2; exit 2; }
 root=$(dirname -- "$(readlink -f -- "$0")")/..
-mkdir -p -- "$1" && out=$(readlink -f -- "$1") || exit
+mkdir -p -- "$1" && cd -- "$1" && out=$PWD || exit # trainings log to the current folder
 shift
 (($#)) || set -- tests update sweep robots
 export PYTHONPATH=$root/source${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+
+trap 'kill $(jobs -p); exit 143' INT TERM
 
 step() { # NAME SECONDS COMMAND...: a step and its limit; the last line of its log says how it ended
     local name=$1 limit=$2 log=$out/$1.log start=$SECONDS
     shift 2
     if tail -n 1 "$log" 2>/dev/null | grep -q '"exit_status": 0,'; then return; fi
-    (cd -- "$out" && timeout --kill-after=10 "$limit" "$@") </dev/null >"$log" 2>&1
+    timeout --kill-after=10 "$limit" "$@" </dev/null >"$log" 2>&1 &
+    wait $!
     printf '{"step": "%s", "exit_status": %d, "seconds": %d}\n' "$name" $? $((SECONDS - start)) | tee -a "$log"
 }
 
 tests() {
-    local cores workers
-    cores=$(nproc)
-    workers=$((cores < 12 ? cores : 12))
-    step tests 200 python3 -m pytest --rootdir "$root" -c "$root/pyproject.toml" -p no:cacheprovider -n "$workers" \
-        --dist worksteal --durations 5 "$root"/tests/{algorithms,brrl,compatibility,storage} \
+    step tests 200 python3 -m pytest --rootdir "$root" -c "$root/pyproject.toml" -p no:cacheprovider -n logical \
+        --maxprocesses 12 --dist worksteal --durations 5 "$root"/tests/{algorithms,brrl,compatibility,storage} \
         "$root/tests/benchmarks/test_update_time.py"
 }
 
