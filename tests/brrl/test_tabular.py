@@ -78,6 +78,12 @@ def test_values_by_hand() -> None:
     assert mdp.expected_return(policy).item() == pytest.approx(2.0 / 3.0)
 
 
+def test_a_process_may_have_one_state_and_one_action() -> None:
+    one = torch.ones(1, 1).double()
+    mdp = FiniteMdp(one.unsqueeze(-1), 3.0 * one, one[0], gamma=0.75)
+    assert mdp.expected_return(one).item() == pytest.approx(3.0 / (1.0 - 0.75))
+
+
 def test_values_and_occupancy_agree_on_the_return() -> None:
     mdp, policy = random_mdps(0, 100)
     by_occupancy = (mdp.occupancy(policy).unsqueeze(-1) * policy * mdp.rewards).sum(dim=(-1, -2)) / (1.0 - mdp.gamma)
