@@ -78,10 +78,27 @@ def test_values_by_hand() -> None:
     assert mdp.expected_return(policy).item() == pytest.approx(2.0 / 3.0)
 
 
-def test_a_process_may_have_one_state_and_one_action() -> None:
+@pytest.mark.parametrize("gamma", [0.0, 0.75])
+def test_a_process_may_have_one_state_and_one_action(gamma: float) -> None:
     one = torch.ones(1, 1).double()
-    mdp = FiniteMdp(one.unsqueeze(-1), 3.0 * one, one[0], gamma=0.75)
-    assert mdp.expected_return(one).item() == pytest.approx(3.0 / (1.0 - 0.75))
+    mdp = FiniteMdp(one.unsqueeze(-1), 3.0 * one, one[0], gamma)
+    assert mdp.expected_return(one).item() == pytest.approx(3.0 / (1.0 - gamma))
+
+
+@pytest.mark.parametrize("temperature", [None, 0.3])
+def test_leading_dimensions_are_independent_processes(temperature: float | None) -> None:
+    mdp, policy = random_mdps(12, 6)
+    prior = policy.flip(-1)
+    tensors = (mdp.transitions, mdp.rewards, mdp.initial, policy, prior)
+    transitions, rewards, initial, folded_policy, folded_prior = (part.unflatten(0, (2, 3)) for part in tensors)
+    folded = FiniteMdp(transitions, rewards, initial, mdp.gamma)
+    result = performance_lower_bound(mdp, policy, prior, BOUNDS[0], temperature)
+    folded_result = performance_lower_bound(folded, folded_policy, folded_prior, BOUNDS[0], temperature)
+    torch.testing.assert_close(torch.stack(folded_result).flatten(1), torch.stack(result))
+    gain = improvement(mdp, policy, BOUNDS[0], temperature)
+    torch.testing.assert_close(improvement(folded, folded_policy, BOUNDS[0], temperature).flatten(), gain)
+    _, returns = iterate(folded, folded_policy, BOUNDS[0], 2, temperature)
+    torch.testing.assert_close(returns.flatten(1), iterate(mdp, policy, BOUNDS[0], 2, temperature)[1])
 
 
 def test_values_and_occupancy_agree_on_the_return() -> None:
@@ -335,6 +352,7 @@ def test_wrong_processes_are_refused() -> None:
     for change, message in [
         ({"transitions": mdp.transitions[..., :5, :, :]}, "has shape"),
         ({"initial": mdp.initial[..., :5]}, "initial has shape"),
+        ({"transitions": mdp.transitions[..., :5]}, "transitions lead to 5 states, but start from 6"),
         ({"gamma": 1.0}, "gamma must be a number in"),
         ({"gamma": -0.1}, "gamma must be a finite number in"),
         ({"gamma": math.nan}, "gamma must be a finite number in"),
