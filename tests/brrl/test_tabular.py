@@ -157,6 +157,7 @@ def test_a_temperature_gives_the_regularised_optimum_between_the_hard_one_and_th
     bounds = RatioBounds(0.5, 3.0)
     expected, normalizer = soft_optimal_policy(mdp.action_values(policy), policy, bounds, 0.3)
     assert torch.equal(improve(mdp, policy, bounds, 0.3), expected)
+    assert torch.equal(iterate(mdp, policy, bounds, 1, 0.3)[0], expected)
     advantages = median_advantages(mdp, policy, bounds, 0.3)
     assert torch.equal(advantages, mdp.action_values(policy) - normalizer.unsqueeze(-1))
     torch.testing.assert_close(improve(mdp, policy, bounds, 1e6), policy, rtol=0.0, atol=1e-5)
@@ -237,21 +238,23 @@ def fixture_by_hand() -> tuple[FiniteMdp, torch.Tensor, torch.Tensor]:
     transitions = torch.eye(2).double().expand(2, 2, 2)
     rewards = torch.tensor([[0.0, 2.0], [-1.0, 3.0]]).double()
     mdp = FiniteMdp(transitions, rewards, torch.tensor([1.0, 0.0]).double(), gamma=0.75)
-    return mdp, torch.tensor([[1.0, 0.0], [0.5, 0.5]]).double(), torch.full((2, 2), 0.5).double()
+    return mdp, torch.tensor([[5 / 8, 3 / 8], [5 / 12, 7 / 12]]).double(), torch.full((2, 2), 0.5).double()
 
 
 def test_lower_bound_by_hand(by_hand: tuple[FiniteMdp, torch.Tensor, torch.Tensor]) -> None:
     mdp, policy, prior = by_hand
     result = performance_lower_bound(mdp, policy, prior, RatioBounds.symmetric(0.5))
     # Under π₀ every state pays 1 on average: V = 4, A = [[-1, 1], [-2, 2]], π* = [1/4, 3/4] in both states
-    # g_* = [1/2, 1], W = [1 · 3/4 + 1 · 3/4, 2 · 1/4 + 2 · 1/4] = [3/2, 1]
-    # d sums to 4: d_π = [4, 0], d_π₀ = [5/2, 3/2], d_π* = [7/4, 9/4]
-    assert result.gain.item() == pytest.approx(7 / 4 * 1 / 2 + 9 / 4 * 1)
-    assert result.loss.item() == pytest.approx(5 / 2 * 3 / 2 + 3 / 2 * 1)
-    assert result.error.item() == pytest.approx(1 / 2 * (9 / 4 + 9 / 4) * 1 / 2 + 3 / 2 * 3 / 2 + 3 / 2 * 1)
-    assert result.bound.item() == pytest.approx(4.0 + 3.125 - 5.25 - 4.875)
-    # γ/(1-γ)² = 12, max ‖π* - π‖₁ = 3/2, max ‖π - π₀‖₁ = 1
-    assert result.uniform_error.item() == pytest.approx(12 * (1 / 2 * 1 / 2 * 3 / 2 + 3 / 2 * 1))
+    # g_* = [1/2, 1], |π - π*| = [3/8, 1/6] for both actions, so that W = [3/8 + 3/8, 2/6 + 2/6] = [3/4, 2/3]
+    # d sums to 1/(1-γ) = 4: d_π = [8/3, 4/3], d_π₀ = [5/2, 3/2], d_π* = [7/4, 9/4]
+    gain, loss = 7 / 4 * 1 / 2 + 9 / 4 * 1, 5 / 2 * 3 / 4 + 3 / 2 * 2 / 3
+    error = 1 / 2 * (11 / 12 + 11 / 12) * 1 / 2 + 1 / 6 * 3 / 4 + 1 / 6 * 2 / 3
+    assert result.gain.item() == pytest.approx(gain)
+    assert result.loss.item() == pytest.approx(loss)
+    assert result.error.item() == pytest.approx(error)
+    assert result.bound.item() == pytest.approx(4.0 + gain - loss - error)
+    # γ/(1-γ)² = 12, max ‖π* - π‖₁ = 3/4, max ‖π - π₀‖₁ = 1/4
+    assert result.uniform_error.item() == pytest.approx(12 * (1 / 2 * 1 / 2 * 3 / 4 + 3 / 4 * 1 / 4))
 
 
 @pytest.mark.parametrize("temperature", [None, 0.3])
@@ -364,6 +367,9 @@ def test_wrong_processes_are_refused() -> None:
             function(policy[..., :3])
     with pytest.raises(ValueError, match="steps must be"):
         iterate(mdp, policy, BOUNDS[0], steps=-1)
+    kept, returns = iterate(mdp, policy, BOUNDS[0], steps=0)
+    assert torch.equal(kept, policy)
+    assert torch.equal(returns, mdp.expected_return(policy).unsqueeze(0))
     with pytest.raises(ValueError, match="temperature must be"):
         improve(mdp, policy, BOUNDS[0], temperature=0.0)
 
@@ -372,9 +378,12 @@ def test_lower_bound_wants_a_policy_within_the_support_of_the_prior(
     by_hand: tuple[FiniteMdp, torch.Tensor, torch.Tensor],
 ) -> None:
     mdp, policy, prior = by_hand
+    narrow = torch.tensor([[1.0, 0.0], [0.5, 0.5]]).double()
     with pytest.raises(ValueError, match="policy gives a positive probability to an action that has probability 0"):
-        performance_lower_bound(mdp, prior, policy, BOUNDS[0])  # the prior that never takes an action comes second
-    assert performance_lower_bound(mdp, policy, policy, BOUNDS[0]).bound <= mdp.expected_return(policy)
+        performance_lower_bound(mdp, policy, narrow, BOUNDS[0])
+    for within in (policy, narrow):
+        bound = performance_lower_bound(mdp, narrow, within, BOUNDS[0]).bound
+        assert bound <= mdp.expected_return(narrow)
     with pytest.raises(ValueError, match="prior has shape"):
         performance_lower_bound(mdp, policy, prior[:1], BOUNDS[0])
 
