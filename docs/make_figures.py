@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import torch
 
 from isaaclab_bpo import brrl
-from isaaclab_bpo.brrl.tabular import FiniteMdp, iterate
+from isaaclab_bpo.brrl.tabular import FiniteMdp, improve, iterate, performance_lower_bound
 
 FIGURES = Path(__file__).parent / "figures"
 EPSILON = 0.2
@@ -152,6 +152,40 @@ def draw_improvement() -> None:
     figure.savefig(FIGURES / "improvement.png", dpi=130)
 
 
+def draw_lower_bound() -> None:
+    """Draw the lower bound on the return, its parts and the return itself on the line from π₀ over π* beyond it."""
+    generator = torch.manual_seed(0)
+    transitions = (3.0 * torch.randn(8, 4, 8, dtype=torch.float64, generator=generator)).softmax(dim=-1)
+    rewards = torch.randn(8, 4, dtype=torch.float64, generator=generator)
+    mdp = FiniteMdp(transitions, rewards, torch.full((8,), 1.0 / 8.0, dtype=torch.float64), gamma=0.9)
+    prior = torch.full((8, 4), 0.25, dtype=torch.float64)
+    bounds = brrl.RatioBounds.symmetric(EPSILON)
+    optimum = improve(mdp, prior, bounds)
+    steps = torch.linspace(0.0, 2.0, 201)
+    policies = [prior + step * (optimum - prior) for step in steps]
+    results = [performance_lower_bound(mdp, policy, prior, bounds) for policy in policies]
+    gain, loss, error, bound, _ = (torch.stack(part) for part in zip(*results, strict=True))
+    before = mdp.expected_return(prior)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.6), layout="constrained")
+    left.plot(steps, torch.stack([mdp.expected_return(policy) for policy in policies]), color=BPO, label="return η(π)")
+    left.plot(steps, bound, color=PPO, label="bound η(π₀) + gain - L - δ")
+    left.plot(steps, bound + error, "--", color=GRAY, label="without δ")
+    left.axhline(before, color="black", linewidth=0.8, linestyle=":", label="η(π₀)")
+    left.set(title="The bound touches the return at π*", ylabel="expected return")
+    for part, style, color, label in (
+        (gain, "-", BPO, "gain"),
+        (loss, "--", PPO, "L, BPO's loss"),
+        (error, ":", GRAY, "δ"),
+    ):
+        right.plot(steps, part, style, color=color, linewidth=2.0, label=label)
+    right.set(title="Its parts")
+    for axes in (left, right):
+        axes.set(xlabel="policy π₀ + w (π* - π₀)")
+        axes.set_xticks([0.0, 0.5, 1.0, 1.5, 2.0], ["π₀", "0.5", "π*", "1.5", "2"])
+        axes.legend(frameon=False)
+    figure.savefig(FIGURES / "lower_bound.png", dpi=130)
+
+
 def draw_cross_entropy_method() -> None:
     """Draw the cross-entropy method as bounded-ratio optimisation: the weights of samples, and its iteration."""
     generator = torch.manual_seed(3)
@@ -189,6 +223,7 @@ if __name__ == "__main__":
         draw_gradients,
         draw_normalisers,
         draw_improvement,
+        draw_lower_bound,
         draw_cross_entropy_method,
     ):
         draw()
