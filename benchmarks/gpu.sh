@@ -28,10 +28,9 @@ step() { # NAME SECONDS COMMAND...: a step and its limit; the last line of its l
     printf '{"step": "%s", "exit_status": %d, "seconds": %d}\n' "$name" $? $((SECONDS - start)) | tee -a "$log"
 }
 
-tests() {
-    step tests 200 python3 -m pytest --rootdir "$root" -c "$root/pyproject.toml" -p no:cacheprovider -n logical \
-        --maxprocesses 12 --dist worksteal --durations 5 "$root"/tests/{algorithms,brrl,compatibility,storage} \
-        "$root/tests/benchmarks/test_update_time.py"
+tests() { # from the root, where the processes that tests spawn find the tests
+    step tests 200 env -C "$root" python3 -m pytest -p no:cacheprovider -n logical --maxprocesses 12 --dist worksteal \
+        --durations 5 tests/{algorithms,brrl,compatibility,storage} tests/benchmarks/test_update_time.py
 }
 
 update() { # plain, accelerated with CUDA graphs, compiled; what the host waits for; the same for collecting

@@ -164,7 +164,7 @@ def draw_lower_bound() -> None:
     steps = torch.linspace(0.0, 2.0, 201)
     policies = [prior + step * (optimum - prior) for step in steps]
     results = [performance_lower_bound(mdp, policy, prior, bounds) for policy in policies]
-    gain, loss, error, bound, _ = (torch.stack(part) for part in zip(*results, strict=True))
+    gain, loss, error, bound = (torch.stack(part) for part in zip(*results, strict=True))
     before = mdp.expected_return(prior)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.6), layout="constrained")
     left.plot(steps, torch.stack([mdp.expected_return(policy) for policy in policies]), color=BPO, label="return η(π)")

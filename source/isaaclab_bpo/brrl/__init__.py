@@ -8,7 +8,7 @@ actions, :mod:`.tabular` iterates that on finite Markov decision processes.
 
 Every function raises a TypeError for a tensor that is not of floating-point numbers, and a ValueError if shapes or
 devices differ or a number is out of its range. None looks at a tensor's values, because the host would have to wait for
-them. The exception is :func:`.tabular.performance_lower_bound`, which checks the condition of its corollary.
+them. The exceptions are the two bounds of :mod:`.tabular`, which check the condition of their corollary.
 
 Reference: Ao et al., "Bounded Ratio Reinforcement Learning", arXiv:2604.18578.
 """

@@ -41,9 +41,7 @@ class FiniteMdp:
             raise ValueError(
                 f"transitions lead to {self.transitions.shape[-1]} states, but start from {self.rewards.shape[-2]}."
             )
-        check_number("gamma", self.gamma, low=0.0)
-        if self.gamma >= 1.0:
-            raise ValueError(f"gamma must be a number in [0, 1), got {self.gamma}.")
+        check_number("gamma", self.gamma, low=0.0, high=1.0, open_high=True)
 
     def _transition_matrix(self, policy: torch.Tensor) -> torch.Tensor:
         """Return P_π(s'|s) = Σ_a π(a|s) P(s'|s, a), shape (..., S, S)."""
@@ -183,8 +181,6 @@ class LowerBound(NamedTuple):
     """δ >= 0: what the states cost that π, π* and π₀ do not visit equally often; 0 where π = π*."""
     bound: torch.Tensor
     """η(π₀) + gain - L - δ."""
-    uniform_error: torch.Tensor
-    """δ at its largest, from the largest differences of the policies over the states: it needs no d_π and no d_π*."""
 
 
 def performance_lower_bound(
@@ -197,7 +193,6 @@ def performance_lower_bound(
     gain = Σ_s d_π*(s) g_*(s) = :func:`improvement`
     L    = Σ_s d_π₀(s) W(s) = E_{d_π₀, π₀}[|A| |ρ - ρ*|]
     δ    = ½ ‖d_π* - d_π‖₁ (max g_* - min g_*) + Σ_s |d_π(s) - d_π₀(s)| W(s)
-        <= γ/(1-γ)² [½ (max g_* - min g_*) max_s ‖π* - π‖₁ + max_s W(s) max_s ‖π - π₀‖₁]
 
     Here d_π(s) = Σ_t γ^t P(s_t = s) is not normalised. A is the advantage of π₀, g_*(s) = Σ_a π*(a|s) A(s, a), and
     W(s) = Σ_a |A(s, a)| |π(a|s) - π*(a|s)|, which is at least |g_* - g_π|.
@@ -217,23 +212,44 @@ def performance_lower_bound(
     Raises:
         ValueError: If π takes an action that π₀ never takes, so that ρ is infinite.
     """
+    optimum, gains, losses = _gains_and_losses(mdp, policy, prior, bounds, temperature)
+    visits, prior_visits, optimum_visits = (mdp.occupancy(p) / (1.0 - mdp.gamma) for p in (policy, prior, optimum))
+    gain = (optimum_visits * gains).sum(dim=-1)
+    loss = (prior_visits * losses).sum(dim=-1)
+    error = 0.5 * (optimum_visits - visits).abs().sum(dim=-1) * (gains.amax(dim=-1) - gains.amin(dim=-1))
+    error = error + ((visits - prior_visits).abs() * losses).sum(dim=-1)
+    return LowerBound(gain, loss, error, mdp.expected_return(prior) + gain - loss - error)
+
+
+def uniform_error(
+    mdp: FiniteMdp, policy: torch.Tensor, prior: torch.Tensor, bounds: RatioBounds, temperature: float | None = None
+) -> torch.Tensor:
+    """Return an upper bound on the error δ of :func:`performance_lower_bound` that needs no d_π and no d_π*.
+
+    δ <= γ/(1-γ)² [½ (max g_* - min g_*) max_s ‖π* - π‖₁ + max_s W(s) max_s ‖π - π₀‖₁]
+
+    It is loose: half-way to π*, some 6/(1-γ) times δ, see docs/theory.md. Arguments, errors and the reference are those
+    of :func:`performance_lower_bound`.
+
+    Returns:
+        The bound on δ, shape (...).
+    """
+    optimum, gains, losses = _gains_and_losses(mdp, policy, prior, bounds, temperature)
+    from_optimum, from_prior = ((policy - p).abs().sum(dim=-1).amax(dim=-1) for p in (optimum, prior))
+    span = gains.amax(dim=-1) - gains.amin(dim=-1)
+    return mdp.gamma / (1.0 - mdp.gamma) ** 2 * (0.5 * span * from_optimum + losses.amax(dim=-1) * from_prior)
+
+
+def _gains_and_losses(
+    mdp: FiniteMdp, policy: torch.Tensor, prior: torch.Tensor, bounds: RatioBounds, temperature: float | None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return π*, shape (..., S, A), g_* and W, shape (..., S) each."""
     check_tensors(rewards=mdp.rewards, policy=policy, prior=prior)
     if ((prior == 0.0) & (policy > 0.0)).any():
         raise ValueError("policy gives a positive probability to an action that has probability 0 under prior.")
     optimum = improve(mdp, prior, bounds, temperature)
     advantages = mdp.action_values(prior) - mdp.state_values(prior).unsqueeze(-1)
-    gains = (optimum * advantages).sum(dim=-1)
-    span = gains.amax(dim=-1) - gains.amin(dim=-1)
-    losses = (advantages.abs() * (policy - optimum).abs()).sum(dim=-1)
-    visits, prior_visits, optimum_visits = (mdp.occupancy(p) / (1.0 - mdp.gamma) for p in (policy, prior, optimum))
-
-    gain = (optimum_visits * gains).sum(dim=-1)
-    loss = (prior_visits * losses).sum(dim=-1)
-    error = 0.5 * (optimum_visits - visits).abs().sum(dim=-1) * span
-    error = error + ((visits - prior_visits).abs() * losses).sum(dim=-1)
-    from_optimum, from_prior = ((policy - p).abs().sum(dim=-1).amax(dim=-1) for p in (optimum, prior))
-    uniform_error = mdp.gamma / (1.0 - mdp.gamma) ** 2 * (0.5 * span * from_optimum + losses.amax(dim=-1) * from_prior)
-    return LowerBound(gain, loss, error, mdp.expected_return(prior) + gain - loss - error, uniform_error)
+    return optimum, (optimum * advantages).sum(dim=-1), (advantages.abs() * (policy - optimum).abs()).sum(dim=-1)
 
 
 def iterate(
