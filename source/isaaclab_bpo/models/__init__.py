@@ -4,5 +4,7 @@
 """What rsl_rl's models lack: discrete actions, images of uint8, orthogonal initialization."""
 
 from .categorical import CategoricalDistribution
+from .initialization import OrthogonalMLPModel, init_orthogonal
+from .nature_cnn import NatureCNNModel, borrow_encoders
 
-__all__ = ["CategoricalDistribution"]
+__all__ = ["CategoricalDistribution", "NatureCNNModel", "OrthogonalMLPModel", "borrow_encoders", "init_orthogonal"]
