@@ -69,8 +69,6 @@ def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict, device: str) ->
 
     settings |= {"device": device, "multi_gpu_cfg": cfg["multi_gpu"]}
     alg_class, remarks = _choose_class(alg_class, options, actor, critic, settings)
-    if settings.get("use_mixed_precision") and torch.device(device).type == "cpu" and lacks_bfloat16(cpu_features()):
-        remarks.append("use_mixed_precision: this CPU has no units for bfloat16, which makes training much slower.")
     for remark in remarks if cfg["multi_gpu"] is None or cfg["multi_gpu"]["global_rank"] == 0 else ():
         print(f"[INFO] {remark}")
     alg: BPO = alg_class(actor, critic, storage, median, options, **settings)
@@ -81,19 +79,18 @@ def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict, device: str) ->
 def _choose_class(
     alg_class: type[BPO], options: BpoOptions, actor: MLPModel, critic: MLPModel, settings: Mapping[str, Any]
 ) -> tuple[type[BPO], list[str]]:
-    """Return the class of the faster path where that is wanted and can be, and what is to be said if it cannot."""
+    """Return the class of the faster path where that is wanted and can be, and what is to be said about speed."""
+    on_cpu, remarks = torch.device(settings["device"]).type == "cpu", []
+    features = getattr(torch.cpu, "get_capabilities", dict)()  # torch < 2.11 does not tell
+    if on_cpu and settings.get("use_mixed_precision") and lacks_bfloat16(features):
+        remarks.append("use_mixed_precision: this CPU has no units for bfloat16, which makes training much slower.")
     if alg_class is AcceleratedBPO:  # named by its own name
         alg_class, options.accelerate = BPO, True
-    if options.accelerate is False or (options.accelerate is None and torch.device(settings["device"]).type != "cpu"):
-        return alg_class, []
-    if present := obstacles(alg_class, actor, critic, settings):
-        return alg_class, [f"accelerate: this run has {' and '.join(present)}, so it takes the plain path."]
-    return AcceleratedBPO, []
-
-
-def cpu_features() -> dict[str, Any]:
-    """Return what torch knows of this CPU; nothing, if it is older than 2.11."""
-    return getattr(torch.cpu, "get_capabilities", dict)()
+    if options.accelerate or (options.accelerate is None and on_cpu):
+        if not (present := obstacles(alg_class, actor, critic, settings)):
+            return AcceleratedBPO, remarks
+        remarks.append(f"accelerate: this run has {' and '.join(present)}, so it takes the plain path.")
+    return alg_class, remarks
 
 
 def lacks_bfloat16(features: Mapping[str, Any]) -> bool:
