@@ -14,7 +14,7 @@ from isaaclab.utils import configclass
 from isaaclab_rl.rsl_rl import RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg
 from isaaclab_tasks.utils import PresetCfg, preset
 
-from isaaclab_bpo.algorithms.options import BpoOptions, PpoOptions
+from isaaclab_bpo.algorithms.options import BpoOptions
 
 
 @configclass
@@ -34,14 +34,6 @@ class RslRlBpoAlgorithmCfg(BpoOptions, RslRlPpoAlgorithmCfg):  # pyright: ignore
     desired_kl: float = 0.01
     max_grad_norm: float = 1.0
     value_loss_coef: float = 1.0
-
-
-@configclass
-class RslRlPaperPpoAlgorithmCfg(PpoOptions, RslRlPpoAlgorithmCfg):
-    """Configuration of PPO with the options of the paper's runs."""
-
-    class_name: str = "isaaclab_bpo.algorithms:PPO"
-    """The algorithm class."""
 
 
 @configclass
