@@ -34,7 +34,7 @@ def gain(layer: nn.Linear | nn.Conv2d) -> float:
 @pytest.mark.parametrize("kind", ["mlp", "nature"])
 def test_gains(kind: str, distribution: dict | None, last: float) -> None:
     groups = {"actor": ["policy"] if kind == "mlp" else ["image"]}
-    settings: dict[str, Any] = {"hidden_dims": [16, 8], "distribution_cfg": distribution}
+    settings: dict[str, Any] = {"hidden_dims": [16, 8], "distribution_cfg": distribution and dict(distribution)}
     if kind == "mlp":
         model = OrthogonalMLPModel(OBS, groups, "actor", 4, **settings)
     else:

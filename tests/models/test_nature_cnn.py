@@ -33,7 +33,7 @@ def observations(size: int = 84, num: int = 5) -> TensorDict:
 def make(
     obs: TensorDict, name: str = "critic", groups: tuple[str, ...] = ("image",), **settings: Any
 ) -> NatureCNNModel:
-    outputs, distribution = (6, CATEGORICAL) if name == "actor" else (1, None)
+    outputs, distribution = (6, dict(CATEGORICAL)) if name == "actor" else (1, None)  # rsl_rl 5.4 takes the name out
     return NatureCNNModel(obs, {name: list(groups)}, name, outputs, distribution_cfg=distribution, **settings)
 
 
