@@ -46,6 +46,7 @@ def find_task(action: Action, name: str | None, agent: str) -> str:
         raise UserError(f"--task {task!r} has no agent configuration {agent!r}: valid are {', '.join(agents)}")
     try:
         load(task, agent)
-    except ValueError as error:  # a PPO configuration that BPO cannot take over
+    # a PPO configuration that BPO cannot take over, or an environment of Gymnasium that cannot be made
+    except (ValueError, gym.error.Error) as error:
         raise UserError(f"--task {task!r} has no configuration for --agent {agent}: {error}") from error
     return task

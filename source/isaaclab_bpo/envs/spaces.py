@@ -64,12 +64,10 @@ def action_reader(space: Space) -> Callable[[torch.Tensor], np.ndarray]:
 
     In a ``Box`` they are clipped to its bounds. In a discrete space they are one-hot, one block for each factor.
     """
-    blocks = factors(space)
-    if blocks is None:
-        assert isinstance(space, Box)
+    if isinstance(space, Box):
         return lambda actions: np.clip(actions.cpu().numpy().reshape(-1, *space.shape), space.low, space.high)
-    assert isinstance(space, Discrete | MultiDiscrete)
-    start, shape = space.start, space.shape
+    blocks = factors(space) or []
+    start, shape = space.start, space.shape or ()  # type: ignore[attr-defined]  # of both discrete spaces
 
     def integers(actions: torch.Tensor) -> np.ndarray:
         chosen = torch.stack([block.argmax(-1) for block in actions.split(blocks, -1)], -1)
