@@ -177,13 +177,12 @@ class GymRun(Run):
     def make_runner(self, env: Any, folder: Path | None = None) -> OnPolicyRunner:
         """Create the runner, unless the policy's actions are none of the environment."""
         distribution = self.command.agent_cfg.actor.distribution_cfg
-        nvec = None
-        if issubclass(resolve_callable(distribution.class_name), CategoricalDistribution):  # type: ignore[arg-type]
-            nvec = distribution.nvec or [env.num_actions]
-        if nvec != env.nvec:
+        name = str(distribution.class_name)  # Isaac Lab's names of classes are callable
+        is_discrete = issubclass(resolve_callable(name), CategoricalDistribution)  # type: ignore[arg-type]
+        if (distribution.nvec or [env.num_actions] if is_discrete else None) != env.nvec:
             raise UserError(
                 f"env.id={env.cfg.id} has the action space {env.unwrapped.single_action_space}, which "
-                f"agent.actor.distribution_cfg, a {distribution.class_name}, does not fit: choose the environment with "
+                f"agent.actor.distribution_cfg, a {name}, does not fit: choose the environment with "
                 f"--task, or register it with isaaclab_bpo.tasks.gym_tasks.register_gym_task({env.cfg.id!r})"
             )
         return super().make_runner(env, folder)
