@@ -9,7 +9,7 @@ import re
 from dataclasses import Field, fields
 from pathlib import Path
 
-from isaaclab_bpo.algorithms.options import BpoOptions
+from isaaclab_bpo.algorithms.options import BpoOptions, PpoOptions
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- written by docs/make_options_table.py -->\n", "<!-- end of what it writes -->\n"
@@ -27,7 +27,9 @@ def render(page: str) -> str:
     """Return a page with the table between the two comments."""
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
-    table = "\n".join([*HEADER, *map(row, fields(BpoOptions))])
+    shared = [option.name for option in fields(PpoOptions)]
+    options = sorted(fields(BpoOptions), key=lambda option: option.name in shared)  # BPO's own ones first
+    table = "\n".join([*HEADER, *map(row, options)])
     return f"{before}{BEGIN}\n{table}\n\n{END}{after}"
 
 

@@ -16,12 +16,20 @@ class PointMass(VecEnv):
     """Push a point mass in the plane to the origin.
 
     Observation group "policy" (num_envs, 4): position [m], velocity [m/s]; with ``image``, also "camera"
-    (num_envs, 1, 8, 8), an occupancy grid of [-2, 2]² m. Actions (num_envs, 2): acceleration [m/s²]. The reward is
+    (num_envs, 1, 8, 8), an occupancy grid of [-2, 2]² m, 0 or 1, as uint8 0 or 255. Actions (num_envs, 2): acceleration
+    [m/s²], or if they are ``discrete`` (num_envs, 6), one-hot: -5, 0 or 5 m/s² along each axis. The reward is
     exp(-distance [m]). An episode fails beyond 3 m and times out after 50 steps of 0.1 s.
     """
 
-    def __init__(self, num_envs: int = 16, device: str = "cpu", image: bool = False, seed: int = 0) -> None:
-        self.num_envs, self.num_actions, self.device = num_envs, 2, device
+    def __init__(
+        self,
+        num_envs: int = 16,
+        device: str = "cpu",
+        image: bool | torch.dtype = False,
+        seed: int = 0,
+        discrete: bool = False,
+    ) -> None:
+        self.num_envs, self.num_actions, self.device = num_envs, 6 if discrete else 2, device
         self.max_episode_length, self.step_dt, self.cfg, self.image = 50, 0.1, {}, image
         self.generator = torch.Generator(device).manual_seed(seed)
         self.episode_length_buf = torch.zeros(num_envs, dtype=torch.long, device=device)
@@ -44,11 +52,13 @@ class PointMass(VecEnv):
             cell = ((self.state[:, :2] + 2.0) * 2.0).long().clamp(0, 7)
             camera = torch.zeros(self.num_envs, 1, 8, 8, device=self.device)
             camera[torch.arange(self.num_envs), 0, cell[:, 1], cell[:, 0]] = 1.0
-            groups["camera"] = camera
+            groups["camera"] = (255.0 * camera).byte() if self.image is torch.uint8 else camera
         return TensorDict(groups, batch_size=[self.num_envs], device=self.device)
 
     def step(self, actions: torch.Tensor) -> tuple[TensorDict, torch.Tensor, torch.Tensor, dict]:
         position, velocity = self.state[:, :2], self.state[:, 2:]
+        if self.num_actions == 6:
+            actions = 5.0 * (actions.unflatten(-1, (2, 3)).argmax(dim=-1) - 1.0)
         velocity = 0.9 * velocity + 0.1 * actions.clamp(-5.0, 5.0)
         self.state = torch.cat([position + 0.1 * velocity, velocity], dim=-1)
         distance = self.state[:, :2].norm(dim=-1)
@@ -72,12 +82,18 @@ def mirror(
     return obs, actions
 
 
-def runner_cfg(model: str = "mlp", algorithm: str = "isaaclab_bpo.algorithms:BPO", **hyperparameters: Any) -> dict:
+def runner_cfg(
+    model: str = "mlp",
+    algorithm: str = "isaaclab_bpo.algorithms:BPO",
+    discrete: bool = False,
+    **hyperparameters: Any,
+) -> dict:
     """Return a configuration of rsl_rl's OnPolicyRunner for :class:`PointMass`.
 
     Args:
-        model: Kind of the networks, "mlp", "lstm", "gru" or "cnn".
+        model: Kind of the networks, "mlp", "lstm", "gru", "cnn" or "nature", which takes images of uint8.
         algorithm: Class of the algorithm.
+        discrete: Whether actions are discrete.
         **hyperparameters: Its arguments.
     """
     network: dict[str, Any] = {"class_name": "MLPModel", "hidden_dims": [32, 32], "activation": "elu"}
@@ -86,13 +102,18 @@ def runner_cfg(model: str = "mlp", algorithm: str = "isaaclab_bpo.algorithms:BPO
     if model == "cnn":
         cnn = {"output_channels": [4], "kernel_size": 3, "activation": "elu", "flatten": True}
         network |= {"class_name": "CNNModel", "cnn_cfg": cnn}
-    groups = ["policy", "camera"] if model == "cnn" else ["policy"]
+    if model == "nature":
+        network |= {"class_name": "isaaclab_bpo.models:NatureCNNModel", "hidden_dims": [16], "activation": "relu"}
+    groups = ["policy", "camera"] if model in ("cnn", "nature") else ["policy"]
+    distribution: dict[str, Any] = {"class_name": "GaussianDistribution", "init_std": 1.0}
+    if discrete:
+        distribution = {"class_name": "isaaclab_bpo.models:CategoricalDistribution", "nvec": [3, 3]}
     return {
         "num_steps_per_env": 12,
         "save_interval": 1000,
         "logger": "tensorboard",
         "obs_groups": {"actor": groups, "critic": groups},
-        "actor": network | {"distribution_cfg": {"class_name": "GaussianDistribution", "init_std": 1.0}},
+        "actor": network | {"distribution_cfg": distribution},
         "critic": dict(network),
         "algorithm": {"class_name": algorithm, "num_mini_batches": 2, "num_learning_epochs": 3} | hyperparameters,
     }

@@ -169,7 +169,10 @@ def test_scripts_import_only_the_package() -> None:
 @pytest.mark.parametrize(
     ("rooms", "unwanted"),
     [
-        (("brrl", "storage", "algorithms", "runners", "checks", "agents", "compare"), {"warp", "pxr", "gymnasium"}),
+        (
+            ("brrl", "storage", "models", "algorithms", "runners", "checks", "agents", "compare"),
+            {"warp", "pxr", "gymnasium"},
+        ),
         (("envs",), {"warp", "pxr"}),
     ],
 )
@@ -193,7 +196,7 @@ def lines(*paths: Path) -> int:
 def test_algorithms_stay_small() -> None:
     folder = SOURCE / PACKAGE / "algorithms"
     assert lines(folder / "bpo.py") <= 450
-    assert lines(*folder.glob("*.py")) <= 1050
+    assert lines(*folder.glob("*.py")) <= 1200
 
 
 def test_functions_stay_short() -> None:

@@ -47,9 +47,12 @@ class BpoWithPpoLoss(BPO):
         return torch.max(-advantages * ratio, -advantages * clipped).mean()
 
 
-def make_runner(cfg: dict, device: str = "cpu", log_dir: Path | None = None, image: bool = False) -> OnPolicyRunner:
+def make_runner(
+    cfg: dict, device: str = "cpu", log_dir: Path | None = None, image: bool | torch.dtype = False
+) -> OnPolicyRunner:
     torch.manual_seed(0)
-    env = PointMass(device=device, image=image)
+    discrete = "CategoricalDistribution" in cfg["actor"]["distribution_cfg"]["class_name"]
+    env = PointMass(device=device, image=image, discrete=discrete)
     return OnPolicyRunner(env, copy.deepcopy(cfg), log_dir=str(log_dir) if log_dir else None, device=device)
 
 
@@ -78,19 +81,25 @@ def collect(alg: PPO, env: PointMass, steps: int = 12) -> None:
     ],
     ids=["default", "clipped_value", "normalized_per_mini_batch", "mixed_precision"],
 )
-@pytest.mark.parametrize("model", ["mlp", "lstm", "gru"])
+@pytest.mark.parametrize(
+    ("model", "discrete"),
+    [("mlp", False), ("lstm", False), ("gru", False), ("mlp", True), ("lstm", True), ("nature", True)],
+)
 @pytest.mark.parametrize("device", DEVICES)
-def test_with_ppos_loss_an_epoch_is_ppos_bit_for_bit(model: str, hyperparameters: dict, device: str) -> None:
+def test_with_ppos_loss_an_epoch_is_ppos_bit_for_bit(
+    model: str, discrete: bool, hyperparameters: dict, device: str
+) -> None:
     if "use_mixed_precision" in hyperparameters and version("rsl-rl-lib") < "5.5":
         pytest.skip("PPO of rsl_rl 5.4 has no mixed precision to compare with")
-    ppo_cfg = runner_cfg(model, "PPO", num_learning_epochs=1, **{"use_clipped_value_loss": False, **hyperparameters})
+    settings = {"num_learning_epochs": 1, "use_clipped_value_loss": False, "share_cnn_encoders": model == "nature"}
+    ppo_cfg = runner_cfg(model, "PPO", discrete, **(settings | hyperparameters))
     ppo_cfg["actor"]["obs_normalization"] = ppo_cfg["critic"]["obs_normalization"] = True
     bpo_cfg = copy.deepcopy(ppo_cfg)
     bpo_cfg["algorithm"] |= {"class_name": BpoWithPpoLoss, "median": "value", "accelerate": False}
 
     results = []
     for cfg in (ppo_cfg, bpo_cfg):
-        runner = make_runner(cfg, device)
+        runner = make_runner(cfg, device, image=torch.uint8 if model == "nature" else False)
         losses = {}
         for _ in range(3):  # three updates, so that optimizer state, learning rate and normalizers carry over
             collect(runner.alg, runner.env)  # type: ignore[arg-type]
@@ -107,17 +116,18 @@ def test_with_ppos_loss_an_epoch_is_ppos_bit_for_bit(model: str, hyperparameters
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("median", ["critic", "shared", "batch", "value"])
-@pytest.mark.parametrize("model", ["mlp", "lstm", "gru", "cnn", "cnn_shared"])
+@pytest.mark.parametrize("median", ["critic", "shared", "mlp", "batch", "value"])
+@pytest.mark.parametrize("model", ["mlp", "lstm", "gru", "cnn", "cnn_shared", "nature", "nature_shared"])
 def test_every_model_and_median_trains(model: str, median: str, device: str) -> None:
-    algorithm = {"median_head": "shared"} if median == "shared" else {"median": median}
-    cfg = runner_cfg(model.removesuffix("_shared"), **algorithm, share_cnn_encoders=model == "cnn_shared")
-    runner = make_runner(cfg, device, image=model.startswith("cnn"))
+    algorithm = {"median_head": median} if median in ("shared", "mlp") else {"median": median}
+    kind, _, shared = model.partition("_")
+    cfg = runner_cfg(kind, discrete=kind == "nature", **algorithm, share_cnn_encoders=shared == "shared")
+    runner = make_runner(cfg, device, image={"cnn": True, "nature": torch.uint8}.get(kind, False))
     bpo = bpo_of(runner)
     before = copy.deepcopy(bpo.save())
     runner.learn(2)
     after = bpo.save()
-    has_median_critic = median in ("critic", "shared")
+    has_median_critic = median in ("critic", "shared", "mlp")
     names = ["actor_state_dict", "critic_state_dict"] + ["median_critic_state_dict"] * has_median_critic
     for name in names:
         assert any(not torch.equal(after[name][key], before[name][key]) for key in after[name]), name
@@ -143,6 +153,8 @@ def test_every_model_and_median_trains(model: str, median: str, device: str) -> 
         {"clip_param": None, "ratio_lower": 0.0, "ratio_upper": 5.0, "median": "batch"},
         {"median_temperature": 0.1},
         {"optimizer": "sgd"},
+        {"adam_eps": 1e-5},
+        {"reshuffle": True},
         {
             "symmetry_cfg": {
                 "use_data_augmentation": True,
@@ -231,6 +243,16 @@ def test_compile_mode_reaches_all_networks() -> None:
     assert all(isinstance(model, torch._dynamo.OptimizedModule) for model in (bpo.actor, bpo.critic, bpo.median.model))
     plain = bpo_of(make_runner(runner_cfg()))
     assert {k: v.keys() for k, v in bpo.save().items()} == {k: v.keys() for k, v in plain.save().items()}
+
+
+@pytest.mark.parametrize("median", ["critic", "shared", "mlp", "batch", "value"])
+@pytest.mark.parametrize("model", ["mlp", "lstm", "nature"])
+def test_compiled_networks_of_every_kind_train(model: str, median: str) -> None:
+    algorithm = {"median_head": median} if median in ("shared", "mlp") else {"median": median}
+    cfg = runner_cfg(model, **algorithm, share_cnn_encoders=model == "nature") | {"torch_compile_mode": "default"}
+    runner = make_runner(cfg, image=torch.uint8 if model == "nature" else False)
+    with torch.compiler.set_stance("force_eager"):  # the compiled modules, without the minutes of the compiler
+        runner.learn(1)
 
 
 def test_metrics_are_those_of_the_mini_batches_by_hand() -> None:

@@ -51,11 +51,11 @@ def ppo_cfg(
     """Return the configuration of PPO; arguments as for :func:`bpo_cfg`."""
     from isaaclab_rl.rsl_rl import RslRlOnPolicyRunnerCfg
 
-    from .rsl_rl_bpo_cfg import RslRlPpoWithOptionsCfg
+    from .rsl_rl_bpo_cfg import RslRlPaperPpoAlgorithmCfg
 
     runner, algorithm = _fields("ppo", images, nvec, groups)
     return RslRlOnPolicyRunnerCfg(
-        **runner, experiment_name=_experiment_name(env_id), algorithm=RslRlPpoWithOptionsCfg(**algorithm)
+        **runner, experiment_name=_experiment_name(env_id), algorithm=RslRlPaperPpoAlgorithmCfg(**algorithm)
     )
 
 

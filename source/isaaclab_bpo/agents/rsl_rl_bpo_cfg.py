@@ -37,8 +37,8 @@ class RslRlBpoAlgorithmCfg(BpoOptions, RslRlPpoAlgorithmCfg):  # pyright: ignore
 
 
 @configclass
-class RslRlPpoWithOptionsCfg(PpoOptions, RslRlPpoAlgorithmCfg):
-    """Configuration of PPO with what the paper's runs have and rsl_rl lacks."""
+class RslRlPaperPpoAlgorithmCfg(PpoOptions, RslRlPpoAlgorithmCfg):
+    """Configuration of PPO with the options of the paper's runs."""
 
     class_name: str = "isaaclab_bpo.algorithms:PPO"
     """The algorithm class."""

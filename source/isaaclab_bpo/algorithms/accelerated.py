@@ -108,8 +108,9 @@ class AcceleratedBPO(BPO):
         if not self.uses_graphs:
             return super().mini_batches()
         size = self.storage.values.numel() // self.num_mini_batches
-        indices = torch.randperm(size * self.num_mini_batches, device=self.device)
-        return (part for _ in range(self.num_learning_epochs) for part in indices.split(size))
+        shuffles = self.num_learning_epochs if self.options.reshuffle else 1
+        orders = [torch.randperm(size * self.num_mini_batches, device=self.device) for _ in range(shuffles)]
+        return (part for epoch in range(self.num_learning_epochs) for part in orders[epoch % shuffles].split(size))
 
     def refresh_targets(self) -> None:
         """Compute V, λ-returns and advantages of the rollout anew with the current critic."""

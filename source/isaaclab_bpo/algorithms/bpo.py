@@ -10,7 +10,6 @@ from itertools import islice
 from typing import Any
 
 import torch
-from rsl_rl.algorithms import PPO
 from rsl_rl.models import MLPModel
 from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
@@ -25,6 +24,7 @@ from isaaclab_bpo.storage.collectives import all_reduce, lost_rank_reported
 from .health import Health
 from .median import MedianEstimator
 from .options import BpoOptions
+from .ppo import PPO
 
 MAX_LOG_RATIO = 20.0
 """Bound of |log ρ|, far outside any ratio bounds, so that neither ρ nor its logarithm becomes infinite."""
@@ -71,7 +71,8 @@ class BPO(PPO):
             use_mixed_precision: Whether forward passes and losses run in bfloat16 autocast.
             **ppo_settings: Every other argument of :class:`rsl_rl.algorithms.PPO`.
         """
-        ppo_settings |= {"clip_param": options.clip_param, "use_clipped_value_loss": options.use_clipped_value_loss}
+        for name in ("clip_param", "use_clipped_value_loss", "adam_eps", "reshuffle"):
+            ppo_settings[name] = getattr(options, name)
         super().__init__(actor, critic, storage, **ppo_settings)
         self.use_mixed_precision = use_mixed_precision
         self.transition = BpoRolloutStorage.Transition()
@@ -90,10 +91,7 @@ class BPO(PPO):
         """The parameters whose gradients are clipped together, by the name of their network."""
         if median.network is not None:
             self.networks.setdefault(median.clipped_with, []).extend(median.parameters())
-            # Encoders shared with the actor are in the optimizer already
-            known = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
-            own = [p for p in median.parameters() if id(p) not in known]
-            self.optimizer.add_param_group({"params": own, "lr": self.learning_rate})
+            self.optimizer.add_param_group({"params": median.parameters(), "lr": self.learning_rate})
         if self.is_adaptive and 2.0 * self.desired_kl > self.bounds.max_kl and self.gpu_global_rank == 0:
             print(
                 f"[INFO] desired_kl {self.desired_kl:g}: PPO's rule lowers the learning rate where the KL divergence "
@@ -190,7 +188,7 @@ class BPO(PPO):
         return self.health.report(self._statistics, torch.stack(history), self.storage, self.is_multi_gpu)
 
     def mini_batches(self) -> Iterator[Any]:
-        """Return the mini-batches of all epochs, the same in each: shuffled transitions, or trajectories."""
+        """Return the mini-batches of all epochs: shuffled transitions, or trajectories."""
         if self.is_recurrent:
             return self.storage.recurrent_mini_batch_generator(self.num_mini_batches, self.num_learning_epochs)
         return self.storage.mini_batch_generator(self.num_mini_batches, self.num_learning_epochs)

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+import torch
 from rsl_rl.env import VecEnv
 from rsl_rl.extensions import resolve_rnd_config, resolve_symmetry_config
 from rsl_rl.models import MLPModel
@@ -16,6 +18,7 @@ from rsl_rl.utils import resolve_callable, resolve_obs_groups
 from tensordict import TensorDict
 
 from isaaclab_bpo.compatibility import rsl_rl
+from isaaclab_bpo.models import borrow_encoders
 from isaaclab_bpo.storage import BpoRolloutStorage
 
 from .accelerated import AcceleratedBPO, obstacles
@@ -52,7 +55,10 @@ def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict, device: str) ->
     shared = {"cnns": actor.cnns} if settings.pop("share_cnn_encoders", None) else {}
 
     def make_critic() -> MLPModel:
-        return critic_class(obs, cfg["obs_groups"], "critic", 1, **copy.deepcopy(critic_cfg), **shared).to(device)
+        model = critic_class(obs, cfg["obs_groups"], "critic", 1, **copy.deepcopy(critic_cfg), **shared).to(device)
+        if shared:
+            borrow_encoders(model)
+        return model
 
     critic = make_critic()
     print(f"Critic Model: {critic}")
@@ -62,13 +68,31 @@ def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict, device: str) ->
         print(f"Median Critic Model: {median.network}")
 
     settings |= {"device": device, "multi_gpu_cfg": cfg["multi_gpu"]}
-    if alg_class is AcceleratedBPO:  # named by its own name
-        alg_class, options.accelerate = BPO, True
-    if options.accelerate or (options.accelerate is None and storage.values.device.type == "cpu"):
-        if not (present := obstacles(alg_class, actor, critic, settings)):
-            alg_class = AcceleratedBPO
-        elif cfg["multi_gpu"] is None or cfg["multi_gpu"]["global_rank"] == 0:
-            print(f"[INFO] accelerate: this run has {' and '.join(present)}, so it takes the plain path.")
+    alg_class, remarks = _choose_class(alg_class, options, actor, critic, settings)
+    for remark in remarks if cfg["multi_gpu"] is None or cfg["multi_gpu"]["global_rank"] == 0 else ():
+        print(f"[INFO] {remark}")
     alg: BPO = alg_class(actor, critic, storage, median, options, **settings)
     alg.compile(cfg.get("torch_compile_mode"))
     return alg
+
+
+def _choose_class(
+    alg_class: type[BPO], options: BpoOptions, actor: MLPModel, critic: MLPModel, settings: Mapping[str, Any]
+) -> tuple[type[BPO], list[str]]:
+    """Return the class of the faster path where that is wanted and can be, and what is to be said about speed."""
+    on_cpu, remarks = torch.device(settings["device"]).type == "cpu", []
+    features = getattr(torch.cpu, "get_capabilities", dict)()  # torch < 2.11 does not tell
+    if on_cpu and settings.get("use_mixed_precision") and lacks_bfloat16(features):
+        remarks.append("use_mixed_precision: this CPU has no units for bfloat16, which makes training much slower.")
+    if alg_class is AcceleratedBPO:  # named by its own name
+        alg_class, options.accelerate = BPO, True
+    if options.accelerate or (options.accelerate is None and on_cpu):
+        if not (present := obstacles(alg_class, actor, critic, settings)):
+            return AcceleratedBPO, remarks
+        remarks.append(f"accelerate: this run has {' and '.join(present)}, so it takes the plain path.")
+    return alg_class, remarks
+
+
+def lacks_bfloat16(features: Mapping[str, Any]) -> bool:
+    """Return whether a CPU, given its features, is known to have no units for bfloat16."""
+    return bool(features) and not any(has for name, has in features.items() if "bf16" in name)

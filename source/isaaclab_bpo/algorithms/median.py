@@ -16,6 +16,7 @@ from rsl_rl.utils import compile_model, unpad_trajectories
 from tensordict import TensorDict
 from torch import nn
 
+from isaaclab_bpo.models import init_orthogonal
 from isaaclab_bpo.storage import BpoRolloutStorage
 
 from .options import BpoOptions
@@ -62,12 +63,14 @@ class MedianEstimator:
         return values, values.detach()
 
     def load(self, saved: Any, critic: MLPModel, strict: bool) -> None:
-        """Load a saved network, or start from the critic's weights if ``saved`` is None or of another kind."""
+        """Load a saved network. If it is None or of another kind, start from the critic's weights where they fit."""
         if self.network is None:
             return
         if not is_like(self.network, saved):
-            print("[INFO] The checkpoint holds no median critic of this kind: it starts from the critic's weights.")
-            saved = (critic.mlp[-1] if isinstance(self, MedianHead) else critic).state_dict()
+            layers = {nn.Linear: critic.mlp[-1], nn.Sequential: self.network}.get(type(self.network), critic)
+            start = "anew" if layers is self.network else "from the critic's weights"
+            print(f"[INFO] The checkpoint holds no median critic of this kind: it starts {start}.")
+            saved = layers.state_dict()
         self.network.load_state_dict(saved, strict=strict)
 
 
@@ -113,9 +116,9 @@ class MedianCritic(MedianEstimator):
 
 
 class MedianHead(MedianEstimator):
-    """A second output layer of the critic."""
+    """A second output layer of the critic, or two more layers, after its hidden ones."""
 
-    model: nn.Linear
+    model: nn.Module
 
     def evaluate(self, critic: MLPModel, batch: RolloutStorage.Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Return V and μ of a mini-batch."""
@@ -137,14 +140,24 @@ def make_median(
         return MedianEstimator()
     if options.median == "batch":
         return RolloutMedian(storage)
-    if options.median_head == "shared":
-        return MedianHead(nn.Linear(critic.mlp[-1].in_features, 1).to(storage.device))  # type: ignore[arg-type]
-    return MedianCritic(make_critic())
+    if options.median_head == "separate":
+        return MedianCritic(make_critic())
+    width: Any = critic.mlp[-1].in_features
+    head = output = nn.Linear(width, 1)
+    if options.median_head == "mlp":
+        head = nn.Sequential(nn.Linear(width, width), critic.mlp[-2], output)
+    if getattr(critic, "orthogonal_init", False):
+        init_orthogonal(head, output)
+    return MedianHead(head.to(storage.device))
 
 
 def is_like(network: nn.Module | None, saved: Any) -> bool:
-    """Return whether a saved state dict is of the kind of our median critic: both networks, or both output layers."""
+    """Return whether a saved state dict is of the kind of our median critic: a network, an output layer, or an MLP."""
     if network is None or saved is None:
         return False
-    is_layer = isinstance(saved, Mapping) and saved.keys() == {"weight", "bias"}
-    return is_layer == isinstance(network, nn.Linear)
+    heads = {"weight", "bias"}, {"0.weight", "0.bias", "2.weight", "2.bias"}
+    kinds = [
+        [isinstance(state, Mapping) and state.keys() == keys for keys in heads]
+        for state in (network.state_dict(), saved)
+    ]
+    return kinds[0] == kinds[1]

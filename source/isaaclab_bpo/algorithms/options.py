@@ -28,7 +28,20 @@ _VARIANTS = ", ".join(name for name in brrl.DIVERGENCES if name != "atv")
 
 
 @dataclass
-class BpoOptions:
+class PpoOptions:
+    """The options of the paper's runs that rsl_rl's PPO lacks."""
+
+    # fmt: off
+    adam_eps: float | None = _option(None, optional(_POSITIVE), "the optimizer's ε; none is torch's")
+    reshuffle: bool = _option(False, BOOLEAN,
+        "shuffle the samples anew in every epoch, or else once per rollout; networks with memory have no shuffle")
+    joint_grad_clipping: bool = _option(False, BOOLEAN,
+        "max_grad_norm bounds the gradients of all networks together, as in the authors' code, or else those of each")
+    # fmt: on
+
+
+@dataclass
+class BpoOptions(PpoOptions):
     """The options of BPO beside those of rsl_rl's PPO."""
 
     # fmt: off
@@ -39,8 +52,9 @@ class BpoOptions:
     temperature: float = _option(0.01, _POSITIVE, "λ, softness of ρ*, in units of return")
     median: str = _option("critic", one_of("critic", "batch", "value"),
         "estimator of μ: critic, a network of its own; batch, V plus the rollout's median advantage; value, V")
-    median_head: str = _option("separate", one_of("separate", "shared"),
-        "the median critic is a network of its own, or, shared, a second output layer of the critic")
+    median_head: str = _option("separate", one_of("separate", "shared", "mlp"),
+        "the median critic is a network of its own; or on the critic's hidden layers: shared, a second output layer, "
+        "or mlp, one more hidden layer and an output layer")
     loss: str = _option("atv", one_of(*brrl.DIVERGENCES),
         f"divergence from the optimum: atv, the paper's, or a variant ({_VARIANTS})")
     online_advantage: bool = _option(True, BOOLEAN,
@@ -50,8 +64,6 @@ class BpoOptions:
     median_temperature: float | None = _option(None, optional(_POSITIVE),
         "smoothing T of the median critic's loss, in units of return; none is the paper's 1 with clip_param, else λ")
     median_loss_coef: float = _option(1.0, number(0.0), "coefficient of the median critic's loss")
-    joint_grad_clipping: bool = _option(False, BOOLEAN,
-        "max_grad_norm bounds the gradients of all networks together, as in the authors' code, or else those of each")
     accelerate: bool | None = _option(None, optional(BOOLEAN),
         "take the faster path, the same up to rounding; none takes it where it helps, on the CPU")
     max_consecutive_skips: int = _option(100, integer(1),
@@ -102,6 +114,8 @@ def option_errors(settings: Mapping[str, Any]) -> list[str]:
     """
     errors = errors_of(settings, OPTION_RULES | PPO_RULES)
     values = {option.name: settings.get(option.name, option.default) for option in fields(BpoOptions)}
+    if values["adam_eps"] is not None and str(settings.get("optimizer")).lower() == "sgd":
+        errors.append(f"adam_eps={values['adam_eps']!r} has no meaning for optimizer='sgd': leave it out.")
     bounds = {name: values[name] for name in ("clip_param", "ratio_lower", "ratio_upper")}
     if errors_of(bounds, OPTION_RULES):
         return errors

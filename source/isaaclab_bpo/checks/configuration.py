@@ -70,6 +70,7 @@ MODEL_RULES: dict[str, Rule] = {
     "hidden_dims": _WIDTHS,
     "activation": _ACTIVATION,
     "obs_normalization": BOOLEAN,
+    "orthogonal_init": BOOLEAN,
     # rsl_rl takes any name that it does not know for an LSTM
     "rnn_type": built_by(lambda name: type(RNN(1, 1, 1, name).rnn).__name__.lower() == name.lower(), "lstm or gru"),
     "rnn_hidden_dim": integer(1),
@@ -83,6 +84,7 @@ DISTRIBUTION_RULES: dict[str, Rule] = {
     "std_range": interval(0.0),
     "learn_std": BOOLEAN,
     "action_range": interval(-math.inf),
+    "nvec": optional(list_of(integer(1), "integers >= 1")),
 }
 
 CNN_RULES: dict[str, Rule] = {

@@ -20,7 +20,7 @@ from tensordict import TensorDict
 from torch import nn
 from torch.utils.weak import TensorWeakRef
 
-from .initialization import init_orthogonal
+from .initialization import init_model
 
 NUM_FEATURES = 512
 """Number of features of an image."""
@@ -129,7 +129,7 @@ class NatureCNNModel(CNNModel):
             distribution_cfg: Configuration of the output distribution.
             cnn_cfg: Arguments of rsl_rl's CNN in place of :data:`NATURE`, or :data:`SMALL`.
             cnns: Encoders of another network to borrow.
-            orthogonal_init: Whether to initialize with :func:`~isaaclab_bpo.models.init_orthogonal`.
+            orthogonal_init: Whether weights are orthogonal, see :func:`~isaaclab_bpo.models.init_orthogonal`.
 
         Raises:
             ValueError: If there are no images, images are too small, or other images are in the borrowed encoders.
@@ -157,8 +157,9 @@ class NatureCNNModel(CNNModel):
                 f"share_cnn_encoders=True needs the same images for all networks, but those of the {obs_set} are "
                 f"{self.obs_groups_2d} and those of the actor {list(self.cnns)}: set obs_groups."
             )
+        self.orthogonal_init = orthogonal_init
         if orthogonal_init:
-            init_orthogonal(self)
+            init_model(self)
 
     def _encoder(self, group: str, activation: str, cnn_cfg: dict[str, Any] | None) -> NatureCNN:
         index = self.obs_groups_2d.index(group)
@@ -172,11 +173,11 @@ class NatureCNNModel(CNNModel):
         self, obs: TensorDict, masks: torch.Tensor | None = None, hidden_state: HiddenState = None
     ) -> torch.Tensor:
         """Return normalized vectors and features of images, shape (B, number of both)."""
-        features = self.cnns.encode(obs, self.owns_encoders)
+        features = self.cnns.encode(obs, self.owns_encoders)  # type: ignore[call-arg]
         return torch.cat([MLPModel.get_latent(self, obs), features], dim=-1) if self.obs_groups else features
 
     def as_onnx(self, verbose: bool = False) -> nn.Module:
-        """Return the model for export to ONNX: its inputs are images of uint8, after the vectors "obs" if it has any."""
+        """Return the model for export to ONNX; its inputs are the vectors "obs", if it has any, and images of uint8."""
         return _OnnxModel(self, verbose)
 
 
