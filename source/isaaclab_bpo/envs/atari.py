@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,55 @@ SCREEN = (210, 160)
 
 ENLARGEMENT = (3, 5)
 """By how much a screen is enlarged for people: its pixels are wider than high, and fill a screen of 4 : 3."""
+
+
+class Console:
+    """One copy of a game. If it is drawn, it runs once more in colour: the same seed and actions make the same game."""
+
+    screen: np.ndarray
+    """What is drawn, shape (210, 160, 3)."""
+
+    def __init__(self, game: str, is_drawn: bool, **kwargs: Any) -> None:
+        """Load the game.
+
+        Args:
+            game: Name of the game's ROM.
+            is_drawn: Whether :attr:`screen` is kept up to date.
+            **kwargs: Arguments of ``AtariVectorEnv``.
+        """
+        kwargs |= {
+            "frameskip": FRAME_SKIP,
+            "stack_num": 1,
+            "num_threads": 1,
+            "reward_clipping": False,
+            "use_fire_reset": False,  # which presses it for one frame, and not after a lost life
+            "autoreset_mode": AutoresetMode.SAME_STEP,
+        }
+        self._game = AtariVectorEnv(game, 1, img_height=SIZE, img_width=SIZE, **kwargs)
+        height, width = SCREEN
+        coloured = {"grayscale": False, "img_height": height, "img_width": width}
+        self._drawn = AtariVectorEnv(game, 1, **coloured, **kwargs) if is_drawn else None
+        self.action_space = self._game.single_action_space
+        self.has_fire = Action.FIRE in self._game.ale.get_action_set()
+
+    def reset(self, seed: int) -> tuple:
+        """Start the game, and return its frame and infos."""
+        seed %= 2**31  # the emulator's range
+        if self._drawn:
+            self.screen = self._drawn.reset(seed=seed)[0][0, 0]
+        obs, infos = self._game.reset(seed=seed)
+        return obs[0, 0], infos
+
+    def begin(self, action: int) -> None:
+        """Start to play the next frames with an action, in a thread."""
+        if self._drawn:
+            self.screen = self._drawn.step(np.array([action]))[0][0, 0]
+        self._game.send(np.array([action]))
+
+    def end(self) -> tuple[np.ndarray, int, bool, bool, dict[str, Any]]:
+        """Wait for these frames, and return the last one, reward, whether the game is over, or cut off, and infos."""
+        obs, (reward,), (over,), (cut_off,), infos = self._game.recv()
+        return obs[0, 0], int(reward), bool(over), bool(cut_off), infos
 
 
 class AtariGames(VectorEnv):
@@ -84,27 +134,11 @@ class AtariGames(VectorEnv):
             raise ValueError(f"render_mode={render_mode!r} is not valid: Atari's games have rgb_array, or null.")
         if num_threads is not None and num_threads < 1:
             raise ValueError(f"num_threads={num_threads} is not valid: it must be at least 1, or null.")
-        kwargs |= {
-            "repeat_action_probability": repeat_action_probability,
-            "noop_max": noop_max,
-            "frameskip": FRAME_SKIP,
-            "stack_num": 1,
-            "num_threads": 1,
-            "reward_clipping": False,
-            "use_fire_reset": False,  # which presses it for one frame, and not after a lost life
-            "autoreset_mode": AutoresetMode.SAME_STEP,
-        }
-        self._games = [AtariVectorEnv(game, 1, img_height=SIZE, img_width=SIZE, **kwargs) for _ in range(num_envs)]
-        # The first copy once more, in colour: with the same seed and actions it is the same game
-        height, width = SCREEN
-        self._screen = render_mode and AtariVectorEnv(
-            game, 1, img_height=height, img_width=width, grayscale=False, **kwargs
-        )
-        self._drawn = np.zeros((*SCREEN, 3), np.uint8)
+        kwargs |= {"repeat_action_probability": repeat_action_probability, "noop_max": noop_max}
+        self._consoles = [Console(game, bool(render_mode) and i == 0, **kwargs) for i in range(num_envs)]
         self._end_at_life_loss = end_at_life_loss
-        self._actions_at_start = (1, 2) if Action.FIRE in self._games[0].ale.get_action_set() else ()
-        cores = len(os.sched_getaffinity(0))
-        self._num_threads = min(num_envs, cores if num_threads is None else num_threads)
+        self._actions_at_start = (1, 2) if self._consoles[0].has_fire else ()
+        self._num_threads = min(num_envs, num_threads or len(os.sched_getaffinity(0)))
         self._frames = np.zeros((num_envs, STACK, SIZE, SIZE), np.uint8)
         self._lives = np.zeros(num_envs, int)
         self._early_rewards = np.zeros(num_envs)  # of what is played before the agent's next action
@@ -113,7 +147,7 @@ class AtariGames(VectorEnv):
         self.render_mode = render_mode
         self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_fps": 60 // FRAME_SKIP}
         self.single_observation_space = Box(0, 255, self._frames.shape[1:], np.uint8)
-        self.single_action_space = self._games[0].single_action_space
+        self.single_action_space = self._consoles[0].action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
 
@@ -130,14 +164,12 @@ class AtariGames(VectorEnv):
             The observations, shape (num_envs, 4, 84, 84), and no infos.
         """
         if seed is None:
-            seed = int(np.random.default_rng().integers(2**31))  # the screen's copy needs one
+            seed = int(np.random.default_rng().integers(2**31))  # what is drawn needs the same
         self._frames[:] = 0
         self._early_rewards[:] = 0.0
-        for i, game in enumerate(self._games):
-            obs, infos = game.reset(seed=(seed + i) % 2**31)  # of the emulator's range
-            if i == 0 and self._screen:
-                self._draw(self._screen.reset(seed=seed % 2**31)[0])
-            self._frames[i, -1], self._lives[i] = obs[0, 0], infos["lives"][0]
+        for i, console in enumerate(self._consoles):
+            self._frames[i, -1], infos = console.reset(seed + i)
+            self._lives[i] = infos["lives"][0]
             self._start(i, self._actions_at_start)
         return self._frames.copy(), {}
 
@@ -157,19 +189,19 @@ class AtariGames(VectorEnv):
         terminated, truncated, games_over = np.zeros((3, self.num_envs), bool)
         final_obs = np.full(self.num_envs, None, object)
         self._frames[:, :-1] = self._frames[:, 1:]
-        for i, (obs, reward, ended, cut_off, infos) in enumerate(self._play(actions)):
-            raw_rewards[i] += reward[0]
-            rewards[i] = np.sign(reward[0])
-            games_over[i] = ended[0] or cut_off[0]
+        for i, (frame, reward, over, cut_off, infos) in enumerate(self._play(actions)):
             lives = infos["lives"][0]  # of the next game, if one is over
+            games_over[i], truncated[i] = over or cut_off, cut_off
             life_lost = self._end_at_life_loss and not games_over[i] and 0 < lives < self._lives[i]
-            terminated[i], truncated[i] = ended[0] or life_lost, cut_off[0]
-            self._frames[i, -1] = infos["final_obs"][0, 0] if games_over[i] else obs[0, 0]
+            terminated[i] = over or life_lost
+            rewards[i] = np.sign(reward)
+            raw_rewards[i] += reward
             self._lives[i] = lives
+            self._frames[i, -1] = infos["final_obs"][0, 0] if games_over[i] else frame
             if life_lost or games_over[i]:
                 final_obs[i] = self._frames[i].copy()
                 self._frames[i] = 0
-                self._frames[i, -1] = obs[0, 0]
+                self._frames[i, -1] = frame
                 if self._start(i, (0, *self._actions_at_start) if life_lost else self._actions_at_start):
                     games_over[i] = True
                     raw_rewards[i] += self._early_rewards[i]
@@ -179,34 +211,31 @@ class AtariGames(VectorEnv):
 
     def render(self) -> tuple[np.ndarray, ...] | None:
         """Return the screen of the first copy, in colour and enlarged, shape (630, 800, 3); None if it is not drawn."""
+        if self.render_mode is None:
+            return None
         rows, columns = ENLARGEMENT
-        return (self._drawn.repeat(rows, 0).repeat(columns, 1),) if self._screen else None
+        return (self._consoles[0].screen.repeat(rows, 0).repeat(columns, 1),)
 
     def _play(self, actions: np.ndarray) -> Iterator[tuple]:
-        """Act in each copy, several at a time, and yield in turn what it answers."""
-        if self._screen:
-            self._draw(self._screen.step(actions[:1])[0])
-        for i in range(self._num_threads):
-            self._games[i].send(actions[i : i + 1])
-        for i, game in enumerate(self._games):
-            if i > 0 and (j := i + self._num_threads - 1) < self.num_envs:
-                self._games[j].send(actions[j : j + 1])
-            yield game.recv()
+        """Act in each copy, several at a time, and yield in turn what comes of it."""
+        waiting = iter(zip(self._consoles, actions, strict=True))
+        for console, action in islice(waiting, self._num_threads):
+            console.begin(action)
+        for console in self._consoles:
+            yield console.end()
+            for following, action in islice(waiting, 1):
+                following.begin(action)
 
     def _start(self, i: int, actions: tuple[int, ...]) -> bool:
         """Play in copy ``i`` what starts a life, and return whether the game ended meanwhile."""
-        over = False
+        has_ended = False
         for action in actions:
-            if i == 0 and self._screen:
-                self._draw(self._screen.step(np.array([action]))[0])
-            obs, reward, ended, cut_off, infos = self._games[i].step(np.array([action]))
-            self._frames[i, -1], self._lives[i] = obs[0, 0], infos["lives"][0]
-            self._early_rewards[i] += reward[0]
-            over |= bool(ended[0] or cut_off[0])
-        return over
-
-    def _draw(self, obs: np.ndarray) -> None:
-        self._drawn = obs[0, 0]
+            self._consoles[i].begin(action)
+            self._frames[i, -1], reward, over, cut_off, infos = self._consoles[i].end()
+            self._lives[i] = infos["lives"][0]
+            self._early_rewards[i] += reward
+            has_ended |= over or cut_off
+        return has_ended
 
 
 def make_atari(spec: EnvSpec, num_envs: int, num_threads: int | None = None, **kwargs: Any) -> AtariGames:
