@@ -29,7 +29,8 @@ def test_agents_are_valid(make: Callable[..., Any], images: bool, nvec: list[int
 
 
 def test_atari_has_the_papers_hyperparameters() -> None:
-    bpo, ppo = (make("ALE/Pong-v5", images=True, nvec=[]) for make in (agents.bpo_cfg, agents.ppo_cfg))
+    bpo: Any = agents.bpo_cfg("ALE/Pong-v5", images=True, nvec=[])
+    ppo: Any = agents.ppo_cfg("ALE/Pong-v5", images=True, nvec=[])
     assert (bpo.experiment_name, ppo.experiment_name) == ("ale_pong-v5_bpo", "ale_pong-v5")  # names of folders
     for cfg, epochs, clip_param, entropy_coef, norm in ((bpo, 5, 0.3, 0.001, 1.0), (ppo, 4, 0.1, 0.01, 0.5)):
         algorithm = cfg.algorithm

@@ -61,7 +61,7 @@ def test_images_are_learned_from() -> None:
     """With the settings of Atari's tasks, but faster. Random actions catch few balls."""
     cfg = gymnasium_agents.bpo_cfg("Catch-v0", images=True, nvec=[3])
     cfg.algorithm.learning_rate = 1e-3
-    policy = learn(cfg, make_gym_vec_env("Catch-v0", gymnasium_agents.NUM_ENVS, seed=1), seed=1, iterations=20)
+    policy = learn(cfg, make_gym_vec_env("Catch-v0", gymnasium_agents.NUM_ENVS, seed=1), seed=1, iterations=25)
     assert mean_return(make_gym_vec_env("Catch-v0", 100, seed=9), lambda obs: random_actions(len(obs), 3)) < -0.5
     assert mean_return(make_gym_vec_env("Catch-v0", 100, seed=9), policy) > 0.8
 
