@@ -57,7 +57,7 @@ class PointMass(VecEnv):
 
     def step(self, actions: torch.Tensor) -> tuple[TensorDict, torch.Tensor, torch.Tensor, dict]:
         position, velocity = self.state[:, :2], self.state[:, 2:]
-        if self.num_actions == 6:
+        if actions.shape[-1] == 6:
             actions = 5.0 * (actions.unflatten(-1, (2, 3)).argmax(dim=-1) - 1.0)
         velocity = 0.9 * velocity + 0.1 * actions.clamp(-5.0, 5.0)
         self.state = torch.cat([position + 0.1 * velocity, velocity], dim=-1)

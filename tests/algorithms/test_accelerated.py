@@ -30,7 +30,8 @@ DEVICES = ["cpu", pytest.param("cuda:0", marks=needs_cuda)]
 
 def make_runner(device: str = "cpu", model: str = "mlp", **hyperparameters: Any) -> OnPolicyRunner:
     torch.manual_seed(0)
-    return OnPolicyRunner(PointMass(device=device), runner_cfg(model, **hyperparameters), device=device)
+    env = PointMass(device=device, discrete=hyperparameters.get("discrete", False))
+    return OnPolicyRunner(env, runner_cfg(model, **hyperparameters), device=device)
 
 
 def bpo_of(runner: OnPolicyRunner) -> BPO:
@@ -61,7 +62,10 @@ def flat(state: Any) -> dict[str, Any]:
 OPTIONS = [
     {},
     {"median_head": "shared"},
+    {"median_head": "mlp"},
     {"median": "batch"},
+    {"adam_eps": 1e-5},
+    {"discrete": True},
     {"median": "value", "online_advantage": False},
     {"joint_grad_clipping": True},
     {"optimizer": "adamw", "schedule": "fixed", "entropy_coef": 0.01},
@@ -198,13 +202,14 @@ SYMMETRY = {"use_data_augmentation": True, "use_mirror_loss": False, "data_augme
     [
         ("lstm", {}, "recurrent networks"),
         ("cnn", {}, "CNNs"),
+        ("nature", {}, "CNNs"),
         ("mlp", {"rnd_cfg": RND}, "RND"),
         ("mlp", {"symmetry_cfg": SYMMETRY}, "symmetry"),
         ("mlp", {"optimizer": "sgd"}, "an optimizer other than Adam"),
         (OwnForward, {}, "an actor with a forward pass of its own"),
         ("mlp", {"algorithm": OwnBpo}, "an algorithm class of its own"),
     ],
-    ids=["recurrent", "cnn", "rnd", "symmetry", "sgd", "own-forward", "own-class"],
+    ids=["recurrent", "cnn", "nature", "rnd", "symmetry", "sgd", "own-forward", "own-class"],
 )
 def test_what_cannot_be_accelerated_says_so_once(
     model: str | type, hyperparameters: dict, reason: str, capsys: pytest.CaptureFixture
@@ -214,7 +219,7 @@ def test_what_cannot_be_accelerated_says_so_once(
         cfg["actor"]["class_name"] = model
     if "rnd_cfg" in hyperparameters:
         cfg["obs_groups"]["rnd_state"] = ["policy"]
-    runner = OnPolicyRunner(PointMass(image=model == "cnn"), cfg)
+    runner = OnPolicyRunner(PointMass(image={"cnn": True, "nature": torch.uint8}.get(str(model), False)), cfg)
     assert not isinstance(bpo_of(runner), AcceleratedBPO)
     runner.learn(1)
     assert capsys.readouterr().out.count(f"accelerate: this run has {reason}, so it takes the plain path.") == 1
@@ -235,10 +240,10 @@ def test_no_mini_batch_makes_the_host_wait(options: dict) -> None:
         collect(bpo, PointMass())
         counts.append(count_host_reads(bpo.update))
     assert counts == [2, 2]  # at its end: the statistics, and the learning rate
-    # The count does see reads: the plain path has one per mini-batch and two where it samples, and one per update
+    # The count does see reads: the plain path has one per mini-batch, two per Gaussian sample, and one per update
     bpo = bpo_of(make_runner(**options, accelerate=False, num_learning_epochs=6))
     collect(bpo, PointMass())
-    assert count_host_reads(bpo.update) == 6 * 2 * (1 + 2) + 1
+    assert count_host_reads(bpo.update) == 6 * 2 * (1 if options.get("discrete") else 1 + 2) + 1
 
 
 class OperationsOnHost(TorchDispatchMode):
@@ -284,7 +289,7 @@ def test_collection_and_mini_batches_leave_no_tensor_on_the_host(options: dict, 
     with fake_cuda:
         numbers = torch.zeros(4, device="cuda:0")
         obs = TensorDict({"policy": torch.zeros(4, 5, device="cuda:0")}, batch_size=[4], device="cuda:0")
-        env: Any = SimpleNamespace(num_envs=4, num_actions=2)
+        env: Any = SimpleNamespace(num_envs=4, num_actions=6 if options.get("discrete") else 2)
         bpo = BPO.construct_algorithm(obs, env, cfg, "cuda:0")
         assert isinstance(bpo, AcceleratedBPO)
         for group in bpo.optimizer.param_groups:
@@ -304,6 +309,15 @@ def test_collection_and_mini_batches_leave_no_tensor_on_the_host(options: dict, 
         with OperationsOnHost() as on_host:  # it does see what it looks for
             numbers.add_(torch.tensor(1.0))
         assert "aten.add_.Tensor" in on_host.names
+
+
+@needs_cuda
+@pytest.mark.parametrize("reshuffle", [False, True])
+def test_graphs_get_the_samples_of_every_epoch_shuffled_once_or_anew(reshuffle: bool) -> None:
+    bpo = bpo_of(make_runner("cuda:0", accelerate=True, num_learning_epochs=3, reshuffle=reshuffle))
+    epochs = torch.cat(list(bpo.mini_batches())).view(3, -1)
+    assert torch.equal(epochs.sort(dim=1).values, torch.arange(16 * 12, device="cuda:0").expand(3, -1))
+    assert len(epochs.unique(dim=0)) == (3 if reshuffle else 1)
 
 
 @needs_cuda

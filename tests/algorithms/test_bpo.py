@@ -248,7 +248,7 @@ def test_compile_mode_reaches_all_networks() -> None:
 @pytest.mark.parametrize("median", ["critic", "shared", "mlp", "batch", "value"])
 @pytest.mark.parametrize("model", ["mlp", "lstm", "nature"])
 def test_compiled_networks_of_every_kind_train(model: str, median: str) -> None:
-    algorithm = {"median_head": median} if median in ("shared", "mlp") else {"median": median}
+    algorithm: dict[str, Any] = {"median_head" if median in ("shared", "mlp") else "median": median}
     cfg = runner_cfg(model, **algorithm, share_cnn_encoders=model == "nature") | {"torch_compile_mode": "default"}
     runner = make_runner(cfg, image=torch.uint8 if model == "nature" else False)
     with torch.compiler.set_stance("force_eager"):  # the compiled modules, without the minutes of the compiler

@@ -9,14 +9,15 @@ import copy
 from typing import Any
 
 import pytest
+import torch
 
 from isaaclab_bpo.algorithms import BPO, AcceleratedBPO
-from isaaclab_bpo.algorithms.construct import construct_algorithm
+from isaaclab_bpo.algorithms.construct import construct_algorithm, lacks_bfloat16
 from isaaclab_bpo.algorithms.median import MedianCritic
 from point_mass import PointMass, runner_cfg
 
 
-def construct(cfg: dict[str, Any], image: bool = False) -> BPO:
+def construct(cfg: dict[str, Any], image: bool | torch.dtype = False) -> BPO:
     env = PointMass(image=image)
     return construct_algorithm(env.get_observations(), env, cfg | {"multi_gpu": None}, "cpu")
 
@@ -57,14 +58,48 @@ def test_the_configuration_is_left_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("share", [True, False])
-def test_all_networks_share_the_encoders_or_none_does(share: bool) -> None:
-    bpo = construct(runner_cfg("cnn", share_cnn_encoders=share), image=True)
+@pytest.mark.parametrize("model", ["cnn", "nature"])
+def test_all_networks_share_the_encoders_or_none_does(model: str, share: bool) -> None:
+    bpo = construct(runner_cfg(model, share_cnn_encoders=share), image=torch.uint8 if model == "nature" else True)
     assert isinstance(bpo.median, MedianCritic)
-    for model in (bpo.critic, bpo.median.model):
-        assert (model.cnns is bpo.actor.cnns) is share  # type: ignore[attr-defined]
-    # Each parameter is in the optimizer, once
-    parameters = [id(p) for group in bpo.optimizer.param_groups for p in group["params"]]
-    assert {id(p) for network in bpo.networks.values() for p in network} == set(parameters)
-    median = [id(p) for p in bpo.optimizer.param_groups[1]["params"]]
-    assert len(median) == len(set(median))
-    assert not set(median) & {id(p) for p in bpo.optimizer.param_groups[0]["params"]}
+    networks: list[Any] = [bpo.actor, bpo.critic, bpo.median.model]
+    for network in networks[1:]:
+        assert (network.cnns is bpo.actor.cnns) is share
+    # Each parameter is once in the optimizer, in what is clipped and in the checkpoint
+    optimized = [id(p) for group in bpo.optimizer.param_groups for p in group["params"]]
+    clipped = [id(p) for parameters in bpo.networks.values() for p in parameters]
+    everything = {id(p) for network in networks for p in [*network.parameters(), *network.cnns.parameters()]}
+    assert sorted(optimized) == sorted(clipped) == sorted(everything)
+    names = [f"{n}_state_dict" for n in ("actor", "critic", "median_critic")]
+    saved = [any(key.startswith("cnns.") for key in bpo.save()[name]) for name in names]
+    assert saved == [True, not share, not share]
+
+
+@pytest.mark.parametrize("model", ["cnn", "nature"])
+def test_a_checkpoint_of_shared_encoders_restores_all_networks(model: str) -> None:
+    image = torch.uint8 if model == "nature" else True
+    one, other = (construct(runner_cfg(model, share_cnn_encoders=True), image) for _ in range(2))
+    obs = PointMass(image=image).get_observations()
+    other.load(one.save(), None, strict=True)
+    for a, b in ((one.actor, other.actor), (one.critic, other.critic), (one.median.network, other.median.network)):
+        assert torch.equal(a(obs), b(obs))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("features", "lacks"),
+    [
+        ({"avx2": True, "avx512_bf16": False, "amx_bf16": False}, True),  # an Intel Xeon of 2017
+        ({"avx2": True, "avx512_bf16": True, "amx_bf16": False}, False),  # an AMD EPYC of 2022
+        ({}, False),  # not known
+    ],
+)
+def test_cpus_without_units_for_bfloat16_are_known(features: dict[str, bool], lacks: bool) -> None:
+    assert lacks_bfloat16(features) is lacks
+
+
+def test_slow_mixed_precision_is_said_where_it_is_slow(capsys: pytest.CaptureFixture) -> None:
+    construct(runner_cfg(use_mixed_precision=True))
+    is_said = "[INFO] use_mixed_precision: this CPU has no units for bfloat16" in capsys.readouterr().out
+    assert is_said is lacks_bfloat16(torch.cpu.get_capabilities())
+    construct(runner_cfg())
+    assert "bfloat16" not in capsys.readouterr().out

@@ -16,6 +16,7 @@ from torch import nn
 
 from isaaclab_bpo.algorithms.median import MedianCritic, MedianEstimator, MedianHead, RolloutMedian, make_median
 from isaaclab_bpo.algorithms.options import BpoOptions
+from isaaclab_bpo.models import OrthogonalMLPModel
 from isaaclab_bpo.storage import BpoRolloutStorage
 
 OBS = TensorDict({"policy": torch.randn(6, 3, generator=torch.manual_seed(0))}, batch_size=[6])
@@ -25,6 +26,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "batch": {"median": "batch"},
     "critic": {"median": "critic"},
     "shared": {"median": "critic", "median_head": "shared"},
+    "mlp": {"median": "critic", "median_head": "mlp"},
 }
 
 
@@ -40,7 +42,13 @@ def make(kind: str) -> tuple[MedianEstimator, MLPModel, BpoRolloutStorage]:
 
 @pytest.mark.parametrize(
     ("kind", "cls"),
-    [("value", MedianEstimator), ("batch", RolloutMedian), ("critic", MedianCritic), ("shared", MedianHead)],
+    [
+        ("value", MedianEstimator),
+        ("batch", RolloutMedian),
+        ("critic", MedianCritic),
+        ("shared", MedianHead),
+        ("mlp", MedianHead),
+    ],
 )
 def test_options_choose_the_estimator(kind: str, cls: type) -> None:
     median, critic, _ = make(kind)
@@ -48,7 +56,7 @@ def test_options_choose_the_estimator(kind: str, cls: type) -> None:
     assert (median.network is None) == (kind in ("value", "batch"))
     assert median.of_rollout == (kind == "batch")
     assert len(median.models) == (kind == "critic")
-    assert len(median.parameters()) == {"critic": len(list(critic.parameters())), "shared": 2}.get(kind, 0)
+    assert len(median.parameters()) == {"critic": len(list(critic.parameters())), "shared": 2, "mlp": 4}.get(kind, 0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -72,19 +80,40 @@ def test_gradient_of_the_median_reaches_its_own_parameters() -> None:
     median.evaluate(critic, BATCH)[1].sum().backward()
     assert all(p.grad is not None for p in median.parameters())
     assert all(p.grad is None for p in critic.parameters())
-    # A shared head also trains the critic's hidden layers, and not the critic's last one
-    median, critic, _ = make("shared")
-    median.evaluate(critic, BATCH)[1].sum().backward()
-    assert all(p.grad is not None for p in [*median.parameters(), *critic.mlp[0].parameters()])
-    assert all(p.grad is None for p in critic.mlp[-1].parameters())
+    # A head also trains the critic's hidden layers, and not the critic's last one
+    for kind in ("shared", "mlp"):
+        median, critic, _ = make(kind)
+        median.evaluate(critic, BATCH)[1].sum().backward()
+        assert all(p.grad is not None for p in [*median.parameters(), *critic.mlp[0].parameters()])
+        assert all(p.grad is None for p in critic.mlp[-1].parameters())
 
 
-@pytest.mark.parametrize("kind", ["critic", "shared"])
+def test_medians_of_the_mlp_by_hand() -> None:
+    median, critic, _ = make("mlp")
+    assert isinstance(median.network, nn.Sequential)
+    hidden, _, output = median.network
+    features = OBS["policy"]
+    for layer in list(critic.mlp)[:-1]:
+        features = layer(features)
+    torch.testing.assert_close(median.evaluate(critic, BATCH)[1], output(nn.functional.elu(hidden(features))))
+
+
+def test_heads_of_a_critic_with_orthogonal_weights_have_them_too() -> None:
+    critic = OrthogonalMLPModel(OBS, {"critic": ["policy"]}, "critic", 1, hidden_dims=[4, 4])
+    storage = BpoRolloutStorage("rl", 6, 2, OBS, [1], "cpu")
+    head = make_median(BpoOptions(**KINDS["mlp"]), critic, make_critic, storage).network
+    assert head is not None
+    hidden, output = head.get_parameter("0.weight"), head.get_parameter("2.weight")
+    torch.testing.assert_close(hidden @ hidden.T, 2.0 * torch.eye(4))
+    torch.testing.assert_close(output.norm(), torch.tensor(1.0))
+
+
+@pytest.mark.parametrize("kind", ["critic", "shared", "mlp"])
 def test_a_saved_network_is_loaded_and_another_kind_is_replaced_by_the_critic(
     kind: str, capsys: pytest.CaptureFixture
 ) -> None:
     median, critic, _ = make(kind)
-    other = {name: make(name)[0].network for name in ("critic", "shared")}
+    other = {name: make(name)[0].network for name in ("critic", "shared", "mlp")}
     assert median.network is not None
     for saved_kind, network in other.items():
         assert network is not None
@@ -92,6 +121,8 @@ def test_a_saved_network_is_loaded_and_another_kind_is_replaced_by_the_critic(
         said = "no median critic of this kind" in capsys.readouterr().out
         assert said is (saved_kind != kind)
         expected: nn.Module = network
+        if said and kind == "mlp":  # the critic has no such layers: it is left as it is
+            continue
         if said:
             expected = critic if kind == "critic" else critic.mlp[-1]  # type: ignore[assignment]
         for name, value in expected.state_dict().items():

@@ -30,7 +30,7 @@ def make_bpo(num_envs: int, rank: int | None, world_size: int, hyperparameters: 
     for network in ("actor", "critic"):
         cfg[network]["obs_normalization"] = True
     cfg["multi_gpu"] = None if rank is None else {"global_rank": rank, "local_rank": 0, "world_size": world_size}
-    env = PointMass(num_envs)
+    env = PointMass(num_envs, discrete=hyperparameters.get("discrete", False))
     bpo = construct_algorithm(env.get_observations(), env, cfg, "cpu")
     if rank is not None:
         bpo.broadcast_parameters()
@@ -47,7 +47,7 @@ def make_data() -> list[dict[str, torch.Tensor]]:
         steps.append(
             {
                 "obs": torch.randn(NUM_ENVS, 4, generator=generator),
-                "noise": torch.randn(NUM_ENVS, 2, generator=generator),
+                "noise": torch.randn(NUM_ENVS, 6, generator=generator),
                 "rewards": rewards,
                 "dones": (torch.rand(NUM_ENVS, generator=generator) < 0.1).long(),
                 "time_outs": (torch.rand(NUM_ENVS, generator=generator) < 0.5).float(),
@@ -72,7 +72,11 @@ def train(rank: int | None, world_size: int, hyperparameters: dict[str, Any]) ->
                 # The action's noise belongs to the environment, wherever that is
                 distribution = bpo.actor.distribution
                 assert distribution is not None
-                bpo.transition.actions = distribution.mean + distribution.std * step["noise"]
+                if hyperparameters.get("discrete"):
+                    actions = distribution.deterministic_output(distribution.mean + step["noise"])
+                else:
+                    actions = distribution.mean + distribution.std * step["noise"][:, :2]
+                bpo.transition.actions = actions
                 bpo.transition.actions_log_prob = bpo.actor.get_output_log_prob(bpo.transition.actions)
                 extras = {"time_outs": step["time_outs"] * step["dones"], "log": {}}
                 next_obs = TensorDict({"policy": step["obs"]}, batch_size=[num_envs])
@@ -95,9 +99,10 @@ def work(rank: int, folder: str, world_size: int, hyperparameters: dict[str, Any
     [
         (2, {}),
         (2, {"normalize_advantage_per_mini_batch": True, "online_advantage": False, "median_head": "shared"}),
+        (2, {"discrete": True}),
         (4, {"median": "batch", "online_advantage": False}),
     ],
-    ids=["2-critic", "2-shared-per_mini_batch", "4-batch"],
+    ids=["2-critic", "2-shared-per_mini_batch", "2-discrete", "4-batch"],
 )
 def test_ranks_with_a_share_each_equal_one_with_all(
     world_size: int, hyperparameters: dict[str, Any], tmp_path: Path

@@ -61,6 +61,7 @@ NETWORK = {
     "hidden_dims": WIDTHS,
     "activation": CHOICE,
     "obs_normalization": SWITCH,
+    "orthogonal_init": SWITCH,
     "class_name": ["Nonsense", "PPO", 3],
 }
 
@@ -81,6 +82,7 @@ INVALID: dict[str, list[Any]] = {
     "actor.distribution_cfg.class_name": ["Nonsense", "MLPModel", None],
     "actor.distribution_cfg.init_std": POSITIVE,
     "actor.distribution_cfg.std_type": CHOICE,
+    "actor.distribution_cfg.nvec": [[], [0, 2], [2.0], 3, "3"],
     "actor.distribution_cfg.std_range": [(1.0, 0.1), (-1.0, 1.0), (0.1,), 3, None, ("a", "b")],
     "algorithm.class_name": ["Nonsense", "Distillation", "MLPModel", None, 3],
     **{f"algorithm.{name}": COUNT for name in ("num_learning_epochs", "num_mini_batches", "max_consecutive_skips")},
@@ -90,6 +92,7 @@ INVALID: dict[str, list[Any]] = {
     **{f"algorithm.{name}": CHOICE for name in ("median", "median_head", "loss", "schedule", "optimizer")},
     "algorithm.accelerate": [0, 1, "true", []],
     "algorithm.desired_kl": [0.0, -1.0, "0.01", math.nan],
+    "algorithm.adam_eps": [0.0, -1e-5, "1e-5", math.inf],
     "algorithm.median_temperature": [0.0, -1.0, "1", math.inf],
     "algorithm.clip_param": [0.0, -0.2, 1.5, "0.2", math.nan, None],
     "algorithm.ratio_lower": [-0.1, 1.0, "0.5", 0.5],
@@ -99,6 +102,7 @@ INVALID: dict[str, list[Any]] = {
         for name in (
             *("online_advantage", "refresh_targets", "use_clipped_value_loss", "use_mixed_precision"),
             *("normalize_advantage_per_mini_batch", "share_cnn_encoders", "joint_grad_clipping"),
+            "reshuffle",
         )
     },
 }

@@ -11,21 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .rsl_rl_bpo_cfg import (
-        RslRlBpoAlgorithmCfg,
-        RslRlBpoRunnerCfg,
-        RslRlPaperPpoAlgorithmCfg,
-        bpo_from_ppo,
-    )
+    from .rsl_rl_bpo_cfg import RslRlBpoAlgorithmCfg, RslRlBpoRunnerCfg, bpo_from_ppo
 
-__all__ = [
-    "AGENT_KEYS",
-    "GYM_PREFIX",
-    "RslRlBpoAlgorithmCfg",
-    "RslRlBpoRunnerCfg",
-    "RslRlPaperPpoAlgorithmCfg",
-    "bpo_from_ppo",
-]
+__all__ = ["AGENT_KEYS", "GYM_PREFIX", "RslRlBpoAlgorithmCfg", "RslRlBpoRunnerCfg", "bpo_from_ppo"]
 
 AGENT_KEYS = {"bpo": "rsl_rl_bpo_cfg_entry_point", "ppo": "rsl_rl_cfg_entry_point"}
 """Keywords of a task's registration that name its agents; the values for Isaac Lab's ``--agent``."""

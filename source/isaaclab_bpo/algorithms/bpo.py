@@ -29,7 +29,7 @@ from .ppo import PPO
 MAX_LOG_RATIO = 20.0
 """Bound of |log ρ|, far outside any ratio bounds, so that neither ρ nor its logarithm becomes infinite."""
 
-ROWS_ON_CPU = 512
+ROWS_ON_CPU = 256
 """How many observations the critic is given at once on the CPU: their activations stay in the cache."""
 
 
