@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import ClassVar
 
 import gymnasium
 import imageio_ffmpeg
@@ -69,7 +68,6 @@ class Headless(gymnasium.Env):
     """Lacks a library to draw with."""
 
     observation_space = action_space = Box(0.0, 1.0, (1,))
-    metadata: ClassVar = {"render_modes": ["rgb_array"]}
     render_mode = "rgb_array"
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:

@@ -217,10 +217,10 @@ class Lives(PointMass):
         return obs, ones, (ones * (self.steps_played % 3 == 0)).long(), extras | games
 
 
-@pytest.mark.parametrize("algorithm", ["BPO", "PPO"])
-def test_score_of_whole_games_is_logged(algorithm: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("hyperparameters", [{}, {"algorithm": "PPO"}], ids=["bpo", "ppo"])
+def test_score_of_whole_games_is_logged(hyperparameters: dict, tmp_path: Path) -> None:
     """And the algorithm learns from clipped rewards and lives."""
-    cfg = runner_cfg("mlp", **({} if algorithm == "BPO" else {"algorithm": algorithm}))
+    cfg = runner_cfg("mlp", **hyperparameters)
     runner = make_runner(cfg, tmp_path, env := Lives())
     runner.learn(3)
     events = EventAccumulator(str(tmp_path))
