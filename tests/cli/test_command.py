@@ -49,7 +49,9 @@ from e2e.process import PLAY, TRAIN, run
         (["--task", "Isaac-Cartpole-Camera-Direct"], [".usd", "no stand-in"]),  # its whole configuration is a preset
         (["--task", G1, "--max_steps", "1e6", "--max_iterations", "3"], ["--max_steps", "give one of the two"]),
         (["--task", "Gym-Hopper-v6"], ["'Gym-Hopper-v6'", "did you mean Gym-Hopper-v5"]),
-        (["--task", "Gym-Hopper-v5", "--video"], ["--video", "Gym-Hopper-v5", "env.render_mode=human"]),
+        (["--task", "Gym-Hopper-v5", "--video"], ["--video", "Gym-Hopper-v5", "to play"]),
+        (["--task", "Gym-PongNoFrameskp-v4"], ["'Gym-PongNoFrameskp-v4'", "did you mean Gym-PongNoFrameskip-v4"]),
+        (["--task", "Gym-ALE/Pon-v5"], ["'Gym-ALE/Pon-v5'", "Gym-ALE/Pong-v5"]),
         (["--task", "Gym-Hopper-v5", "physics=ovphysx"], ["physics=ovphysx", "valid are none"]),
     ],
 )

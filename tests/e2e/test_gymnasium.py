@@ -91,7 +91,7 @@ def test_both_are_compared_and_a_resumed_run_counts_once(
     ("arguments", "complaint"),
     [
         (("env.id=Nope-v0",), "Environment `Nope` doesn't exist"),
-        (("env.id=CartPole-v1",), "The action space is Discrete(2)"),
+        (("env.id=CartPole-v1",), "has the action space Discrete(2)"),
         (("agent.obs_groups.actor=['nonsense']",), "Observation 'nonsense' in observation set 'actor' not found"),
         (("agent.init_at_random_ep_len=true",), "Gymnasium counts an episode's steps itself"),
     ],

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from gymnasium.spaces import Box, Dict, Discrete
-from gymnasium.vector import AutoresetMode
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from rsl_rl.runners import OnPolicyRunner
 from tensordict import TensorDict
 
@@ -32,8 +33,8 @@ class Counter(gymnasium.Env):
         self.render_mode = render_mode
         if spaces == "dict":
             self.observation_space = Dict({"policy": Counter.observation_space, "extra": Box(0.0, 1.0, (1,))})
-        elif spaces == "discrete actions":
-            self.action_space = Discrete(2)
+        elif spaces == "binary actions":
+            self.action_space = MultiBinary(2)
         elif spaces == "discrete observations":
             self.observation_space = Discrete(4)
 
@@ -146,11 +147,89 @@ def test_next_step_autoreset_is_refused() -> None:
         GymVecEnv(gymnasium.make_vec("Counter-v0", 2))
 
 
-@pytest.mark.parametrize("spaces", ["discrete actions", "discrete observations"])
-def test_other_spaces_are_refused(spaces: str) -> None:
+@pytest.mark.parametrize(
+    ("spaces", "named"), [("binary actions", "MultiBinary(2)"), ("discrete observations", "Discrete(4)")]
+)
+def test_other_spaces_are_refused(spaces: str, named: str) -> None:
     env = gymnasium.make_vec("Counter-v0", 1, vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP}, spaces=spaces)
-    with pytest.raises(ValueError, match=r"Discrete\(\d\)"):
+    with pytest.raises(ValueError, match=re.escape(named)):
         GymVecEnv(env)
+
+
+class Echo(gymnasium.Env):
+    """Has the spaces that it is given, shows one observation, and tells in its infos which action it was given."""
+
+    def __init__(self, observation_space: Space, action_space: Space, shown: Any) -> None:
+        self.observation_space, self.action_space, self.shown = observation_space, action_space, shown
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[Any, dict]:
+        return self.shown, {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict]:
+        assert self.action_space.contains(action), action
+        return self.shown, 0.0, False, False, {"action": np.asarray(action)}
+
+
+def echo(observation_space: Space, shown: Any, action_space: Space) -> GymVecEnv:
+    def make() -> gymnasium.Env:
+        return Echo(observation_space, action_space, shown)
+
+    return GymVecEnv(SyncVectorEnv([make, make], autoreset_mode=AutoresetMode.SAME_STEP))
+
+
+ROW = (Box(0.0, 1.0, (3,)), np.zeros(3, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("space", "nvec", "columns", "expected"),
+    [
+        (Discrete(3), [3], [0.0, 0.0, 1.0], 2),
+        (Discrete(3, start=-1), [3], [1.0, 0.0, 0.0], -1),
+        (MultiDiscrete([2, 3]), [2, 3], [0.0, 1.0, 0.0, 0.0, 1.0], [1, 2]),
+        (MultiDiscrete([2, 3], start=[10, 20]), [2, 3], [1.0, 0.0, 0.0, 1.0, 0.0], [10, 21]),
+        (MultiDiscrete(np.full((2, 2), 2)), [2] * 4, [1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0], [[0, 1], [1, 0]]),
+        (Box(-1.0, 1.0, (2, 2)), None, [0.5, 2.0, -2.0, 0.0], [[0.5, 1.0], [-1.0, 0.0]]),
+    ],
+)
+def test_actions_reach_the_environment(space: Space, nvec: list | None, columns: list, expected: Any) -> None:
+    env = echo(*ROW, space)
+    assert (env.nvec, env.num_actions) == (nvec, len(columns))
+    acted = []
+    step_inside = env.env.step
+    env.env.step = lambda actions: acted.append(step_inside(actions)) or acted[-1]  # type: ignore[method-assign]
+    env.step(torch.tensor([columns, columns]))
+    (*_, infos) = acted[0]
+    assert infos["action"][1].tolist() == expected
+
+
+PIXELS = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (PIXELS, PIXELS.transpose(2, 0, 1)),  # rows, columns, channels
+        (PIXELS.transpose(2, 0, 1), PIXELS.transpose(2, 0, 1)),
+        (PIXELS[..., 0], PIXELS[None, ..., 0]),
+        ((PIXELS / 255).astype(np.float32), (PIXELS / 255).astype(np.float32).transpose(2, 0, 1)),
+        (PIXELS[0, :, 0], PIXELS[0, :, 0].astype(np.float32)),  # a vector of small integers, such as a memory
+    ],
+)
+def test_images_become_channels_first_and_keep_their_type(shown: np.ndarray, expected: np.ndarray) -> None:
+    env = echo(Box(0, 255 if shown.dtype == np.uint8 else 1, shown.shape, shown.dtype.type), shown, Discrete(2))
+    obs = env.get_observations()["policy"]
+    assert obs.dtype == torch.as_tensor(expected).dtype
+    assert torch.equal(obs[1], torch.as_tensor(expected))
+
+
+def test_images_and_vectors_stand_side_by_side() -> None:
+    row, shown = ROW
+    space = Dict({"camera": Box(0, 255, PIXELS.shape, np.uint8), "joints": row})
+    obs = echo(space, {"camera": PIXELS, "joints": shown}, Discrete(2)).get_observations()
+    assert {name: (group.dtype, group.shape) for name, group in obs.items()} == {
+        "camera": (torch.uint8, (2, 3, 5, 7)),
+        "joints": (torch.float32, (2, 3)),
+    }
 
 
 @pytest.mark.parametrize("algorithm", [PPO, BPO])

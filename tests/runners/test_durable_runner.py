@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from rsl_rl.runners import OnPolicyRunner
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from isaaclab_bpo.checks import CheckedConfiguration, ConfigurationError
 from isaaclab_bpo.runners import DurableRunner, read
@@ -201,3 +202,40 @@ def test_optimizer_of_another_kind_is_refused_unless_it_stays_behind(tmp_path: P
         make_runner(runner_cfg()).load(str(tmp_path / "model_0.pt"))
     parts = {"actor": True, "critic": True, "optimizer": False, "iteration": True, "rnd": True}
     make_runner(runner_cfg()).load(str(tmp_path / "model_0.pt"), load_cfg=parts)
+
+
+class Lives(PointMass):
+    """A game of two lives of three steps: each step earns 5, and the algorithm gets 1."""
+
+    frames_per_step = 4
+
+    def step(self, actions: torch.Tensor) -> tuple:
+        self.steps_played = getattr(self, "steps_played", 0) + 1
+        obs, _, _, extras = super().step(actions)
+        ones = torch.ones(self.num_envs)
+        games = {"raw_rewards": 5 * ones, "games_over": ones * (self.steps_played % 6 == 0)}
+        return obs, ones, (ones * (self.steps_played % 3 == 0)).long(), extras | games
+
+
+@pytest.mark.parametrize("hyperparameters", [{}, {"algorithm": "PPO"}], ids=["bpo", "ppo"])
+def test_score_of_whole_games_is_logged(hyperparameters: dict, tmp_path: Path) -> None:
+    """And the algorithm learns from clipped rewards and lives."""
+    cfg = runner_cfg("mlp", **hyperparameters)
+    runner = make_runner(cfg, tmp_path, env := Lives())
+    runner.learn(3)
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    last = {tag: events.Scalars(tag)[-1].value for tag in events.Tags()["scalars"]}
+    assert last["Train/mean_reward"] == 30.0  # 6 steps of 5
+    assert last["Train/mean_episode_length"] == 6.0
+    assert last["Train/steps"] == 3 * cfg["num_steps_per_env"] * env.num_envs
+    assert last["Train/frames"] == 4 * last["Train/steps"]
+    assert runner.alg.storage.rewards.max() == 1.0
+    assert runner.alg.storage.dones.sum() == env.num_envs * (cfg["num_steps_per_env"] // 3)
+
+    resumed = make_runner(cfg, tmp_path / "rest", env)
+    resumed.load(str(tmp_path / "model_2.pt"))
+    resumed.learn(1)
+    events = EventAccumulator(str(tmp_path / "rest"))
+    events.Reload()
+    assert events.Scalars("Train/frames")[-1].value == last["Train/frames"] * 4 / 3

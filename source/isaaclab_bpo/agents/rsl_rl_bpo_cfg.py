@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 from isaaclab.utils import configclass
-from isaaclab_rl.rsl_rl import RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg
+from isaaclab_rl.rsl_rl import RslRlMLPModelCfg, RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg
 from isaaclab_tasks.utils import PresetCfg, preset
 
-from isaaclab_bpo.algorithms.options import BpoOptions
+from isaaclab_bpo.algorithms.options import BpoOptions, PpoOptions
 
 
 @configclass
@@ -34,6 +34,36 @@ class RslRlBpoAlgorithmCfg(BpoOptions, RslRlPpoAlgorithmCfg):  # pyright: ignore
     desired_kl: float = 0.01
     max_grad_norm: float = 1.0
     value_loss_coef: float = 1.0
+
+
+@configclass
+class RslRlPaperPpoAlgorithmCfg(PpoOptions, RslRlPpoAlgorithmCfg):
+    """Configuration of PPO with the options of the paper's runs."""
+
+    class_name: str = "isaaclab_bpo.algorithms:PPO"
+    """The algorithm class."""
+
+
+@configclass
+class RslRlCategoricalCfg(RslRlMLPModelCfg.DistributionCfg):
+    """Configuration of discrete actions."""
+
+    class_name: str = "isaaclab_bpo.models:CategoricalDistribution"
+    """The distribution class."""
+
+    nvec: list[int] | None = None
+    """How many actions there are to choose from in each factor; None is one factor, of all columns."""
+
+
+@configclass
+class RslRlNatureCNNModelCfg(RslRlMLPModelCfg):
+    """Configuration of networks that see images."""
+
+    class_name: str = "isaaclab_bpo.models:NatureCNNModel"
+    """The model class."""
+
+    orthogonal_init: bool = True
+    """Whether layers are initialized orthogonally, as in the paper's runs on Atari."""
 
 
 @configclass

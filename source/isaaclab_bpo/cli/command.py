@@ -52,8 +52,8 @@ def translate(action: Action, argv: list[str]) -> Command:
     args.agent = find_agent(args.algo, args.agent)
     args.task = find_task(action, args.task, args.agent)
     in_isaaclab = not args.task.startswith(GYM_PREFIX)
-    if args.video and not in_isaaclab:
-        raise UserError(f"--video films Isaac Lab's tasks, not {args.task}: watch it with env.render_mode=human")
+    if args.video and not in_isaaclab and action == "train":
+        raise UserError(f"--video does not film {args.task} while it trains: give --video to play")
     overrides += machine.choose_devices(args, overrides)
     checkpoint = find_checkpoint(action, args, overrides)
     if checkpoint is not None:
@@ -70,7 +70,7 @@ def translate(action: Action, argv: list[str]) -> Command:
         _set_iterations(args, env_cfg, agent_cfg)
         machine.check_log_folder(Path("logs", "rsl_rl", agent_cfg.experiment_name))
         prepare_logger(agent_cfg.logger)
-    if args.video:
+    if args.video and in_isaaclab:
         video.prepare(args, env_cfg)
     if not machine.has_cuda():
         threads = machine.set_threads()

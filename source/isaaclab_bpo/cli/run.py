@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +25,16 @@ from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper, create_rsl_rl_runner
 from isaaclab_rl.utils.wandb import is_wandb_checkpoint, resolve_wandb_checkpoint
 from rsl_rl.env import VecEnv
 from rsl_rl.runners import OnPolicyRunner
+from rsl_rl.utils import resolve_callable
 
 from isaaclab_bpo.checks import CheckedConfiguration
 from isaaclab_bpo.compatibility import serve_pinned_memory_without_cuda
 from isaaclab_bpo.envs import make_gym_vec_env
+from isaaclab_bpo.models import CategoricalDistribution
 from isaaclab_bpo.runners import CheckpointError, DurableRunner
 from isaaclab_bpo.tasks.gym_tasks import GymEnvCfg
 
+from . import video
 from .command import Command
 from .errors import UserError, fail
 
@@ -134,6 +139,9 @@ class Run:
 class GymRun(Run):
     """A run in environments of Gymnasium."""
 
+    video: Path | None = None
+    """The file to film into."""
+
     def make_env(self, folder: Path, checkpoint: Path | None = None) -> Any:
         """Create the environments."""
         cfg = self.command.env_cfg
@@ -142,6 +150,10 @@ class GymRun(Run):
         cfg.log_dir = str(folder)
         configure_seed(cfg.seed)  # as Isaac Lab's environments do
         self.screen.stage("Creating environment")
+        if self.command.args.video:
+            cfg.render_mode = "rgb_array"
+            self.video = folder / "videos" / "play" / f"{checkpoint.stem if checkpoint else 'untrained'}.mp4"
+            os.environ.setdefault("MUJOCO_GL", "egl")  # MuJoCo draws without a display, too
         try:
             env = make_gym_vec_env(
                 cfg.id,
@@ -150,6 +162,7 @@ class GymRun(Run):
                 cfg.seed,
                 cfg,
                 vectorization_mode=cfg.vectorization_mode,
+                num_threads=cfg.num_threads,
                 render_mode=cfg.render_mode,
             )
         except (gymnasium.error.Error, ValueError) as error:
@@ -161,17 +174,36 @@ class GymRun(Run):
         """Return the environments, which are as rsl_rl wants them."""
         return env
 
+    def make_runner(self, env: Any, folder: Path | None = None) -> OnPolicyRunner:
+        """Create the runner, unless the policy's actions are none of the environment."""
+        distribution = self.command.agent_cfg.actor.distribution_cfg
+        name = str(distribution.class_name)  # Isaac Lab's names of classes are callable
+        is_discrete = issubclass(resolve_callable(name), CategoricalDistribution)  # type: ignore[arg-type]
+        if (distribution.nvec or [env.num_actions] if is_discrete else None) != env.nvec:
+            raise UserError(
+                f"env.id={env.cfg.id} has the action space {env.unwrapped.single_action_space}, which "
+                f"agent.actor.distribution_cfg, a {name}, does not fit: choose the environment with "
+                f"--task, or register it with isaaclab_bpo.tasks.gym_tasks.register_gym_task({env.cfg.id!r})"
+            )
+        return super().make_runner(env, folder)
+
     def play(self, env: Any, policy: Any) -> None:
-        """Run an episode in every environment and print the returns."""
+        """Run an episode in every environment, of video games a whole game, and print the returns; film the first."""
         self.screen.close()
-        obs = env.get_observations()
+        obs, step = env.get_observations(), 0
         returns = torch.zeros(env.num_envs, device=env.device)
         running = torch.ones(env.num_envs, device=env.device)
-        with torch.inference_mode():
+        last_filmed = self.command.args.video_length or math.inf
+        filming = contextlib.nullcontext() if self.video is None else video.film(self.video, env.unwrapped)
+        with torch.inference_mode(), filming as shoot:
             while running.any():
-                obs, rewards, dones, _ = env.step(policy(obs))
+                if shoot is not None and running[0] and step < last_filmed:
+                    shoot()
+                obs, rewards, dones, extras = env.step(policy(obs))
                 policy.reset(dones)
-                returns += running * rewards
-                running *= 1 - dones
+                returns += running * extras.get("raw_rewards", rewards)
+                running *= 1 - extras.get("games_over", dones)
+                step += 1
         each = ", ".join(f"{value:.1f}" for value in returns.tolist())
-        print(f"[isaaclab_bpo] Mean return of {env.num_envs} episodes: {returns.mean():.1f} ({each})")
+        what = "return of {} episodes" if env.frames_per_step is None else "score of {} games"
+        print(f"[isaaclab_bpo] Mean {what.format(env.num_envs)}: {returns.mean():.1f} ({each})")

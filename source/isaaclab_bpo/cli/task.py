@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
+
 from isaaclab_bpo.agents import AGENT_KEYS
 
 from .arguments import Action
@@ -38,6 +41,8 @@ def find_task(action: Action, name: str | None, agent: str) -> str:
     if action == "play" or not task.endswith("-Play-v0"):
         task = canonical_id(task)
     if task not in tasks:
+        if importlib.util.find_spec("ale_py") is None and re.search("NoFrameskip-v|ALE/", task):
+            raise UserError(f"--task {name!r} needs Atari's games: install the extra isaaclab_bpo[atari]")
         raise UserError(f"--task {name!r} is not a registered task{similar(name, tasks)}")
     if agent not in tasks[task]:
         agents = sorted(key for key in tasks[task] if key.startswith("rsl_rl_") and key.endswith("_cfg_entry_point"))
@@ -46,6 +51,7 @@ def find_task(action: Action, name: str | None, agent: str) -> str:
         raise UserError(f"--task {task!r} has no agent configuration {agent!r}: valid are {', '.join(agents)}")
     try:
         load(task, agent)
-    except ValueError as error:  # a PPO configuration that BPO cannot take over
+    # a PPO configuration that BPO cannot take over, or an environment of Gymnasium that cannot be made
+    except (ValueError, gym.error.Error) as error:
         raise UserError(f"--task {task!r} has no configuration for --agent {agent}: {error}") from error
     return task

@@ -1,14 +1,20 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""What ``--video`` needs beyond Isaac Lab: a camera that follows the robot, and a look at the file in the end."""
+"""What ``--video`` needs beyond Isaac Lab: a camera on the robot, films of Gymnasium's tasks, a look at the file."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import VectorEnv
 
 from .errors import UserError
 
@@ -72,6 +78,39 @@ def follow_robot(env: ManagerBasedRLEnv, env_ids: torch.Tensor | None, asset_nam
     distance = 0.25 + 1.1 * robot.cfg.init_state.pos[2]  # [m], from the height of the root above the ground
     # looking down at 40 degrees, steeper than any terrain rises, so the camera stays above ground
     env.sim.set_camera_view((x + distance, y - distance, z + 1.2 * distance), (x, y, z))
+
+
+@contextlib.contextmanager
+def film(path: Path, env: VectorEnv) -> Iterator[Callable[[], None]]:
+    """Film the first copy of an environment of Gymnasium.
+
+    Args:
+        path: The file to write.
+        env: The environment, with the render mode "rgb_array".
+
+    Yields:
+        A function that adds what the environment shows now.
+
+    Raises:
+        UserError: If the environment cannot be drawn here.
+    """
+    import imageio_ffmpeg
+
+    def draw() -> np.ndarray:
+        try:
+            return np.ascontiguousarray(env.render()[0])  # type: ignore[index]
+        except (gymnasium.error.Error, ImportError, RuntimeError) as error:  # of a library or a display that is missing
+            raise UserError(f"--video cannot draw the environment: {error}") from None
+
+    height, width, _ = draw().shape
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fps = env.metadata.get("render_fps", 30)
+    writer = imageio_ffmpeg.write_frames(str(path), (width, height), fps=fps, macro_block_size=2)
+    writer.send(None)
+    try:
+        yield lambda: writer.send(draw())
+    finally:
+        writer.close()
 
 
 def check(folder: Path, since: float) -> str:

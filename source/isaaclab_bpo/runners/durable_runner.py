@@ -34,6 +34,8 @@ class DurableRunner(OnPolicyRunner):
     * SIGTERM and SIGUSR1 finish the iteration, save, and exit with :data:`~isaaclab_bpo.runners.PREEMPTED`.
     * A full disk costs checkpoints, not the run.
     * Loading a checkpoint runs no code in it, and changes nothing if it does not fit.
+    * Of video games, the mean reward in the log is the score of whole games, not what the algorithm gets: clipped
+      rewards, and episodes of a single life. Steps and frames are counted in "Train/steps" and "Train/frames".
 
     Unlike rsl_rl's runner, a resumed one goes on with the iteration after the saved one, not with its number again.
     """
@@ -69,6 +71,7 @@ class DurableRunner(OnPolicyRunner):
         self._failed_save: OSError | None = None
         # The only method that rsl_rl's loop calls after every iteration and on every rank
         self._log, self.logger.log = self.logger.log, self._log_then_end_iteration  # type: ignore[assignment]
+        self._record, self.logger.process_env_step = self.logger.process_env_step, self._record_whole_games
 
     def iterations_left(self, asked: int) -> int:
         """Return how many iterations to learn: what is left, if a loaded run was cut short that was asked for as many.
@@ -187,11 +190,23 @@ class DurableRunner(OnPolicyRunner):
 
     def _log_then_end_iteration(self, **kwargs: Any) -> None:
         """Log an iteration and, if a signal has come, save and end the run."""
+        frames_per_step = getattr(self.env, "frames_per_step", None)
+        if frames_per_step is not None and self.logger.writer is not None:
+            steps = (kwargs["it"] + 1) * self.cfg["num_steps_per_env"] * self.env.num_envs * self.gpu_world_size
+            self.logger.ep_extras.append({"Train/steps": steps, "Train/frames": steps * frames_per_step})
         self._log(**kwargs)
         self._has_learned = True
         # After the last iteration the run is complete, so it must not be taken for preempted
         if self._is_stop_requested() and kwargs["it"] + 1 < kwargs["total_it"]:
             self._stop()
+
+    def _record_whole_games(
+        self, rewards: torch.Tensor, dones: torch.Tensor, extras: dict, intrinsic_rewards: torch.Tensor | None = None
+    ) -> None:
+        """Record a step for the log, of a video game with the game's own rewards and ends."""
+        if "raw_rewards" in extras:
+            rewards, dones = (extras[name].to(self.device) for name in ("raw_rewards", "games_over"))
+        self._record(rewards, dones, extras, intrinsic_rewards)
 
     def _is_stop_requested(self) -> bool:
         """Whether any rank was sent a signal: all of them must end with the same iteration."""

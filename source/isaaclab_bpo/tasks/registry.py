@@ -16,7 +16,7 @@ from isaaclab_tasks.utils import load_cfg_from_registry
 
 from isaaclab_bpo.agents import AGENT_KEYS
 from isaaclab_bpo.agents.robots import ROBOTS, bpo_cfg
-from isaaclab_bpo.tasks.gym_tasks import register_mujoco_tasks
+from isaaclab_bpo.tasks.gym_tasks import register_gym_tasks
 
 AGENT_KEY = AGENT_KEYS["bpo"]
 """Keyword of a task's registration that names its BPO agent; the value for Isaac Lab's ``--agent``."""
@@ -43,7 +43,7 @@ def canonical_id(task: str) -> str:
 
 def register() -> None:
     """Give every task with a PPO agent a BPO agent; register ids of Isaac Lab 2.x and Gymnasium's tasks. Idempotent."""
-    register_mujoco_tasks()
+    register_gym_tasks()
     for task, spec in list(gym.registry.items()):
         if AGENT_KEYS["ppo"] in spec.kwargs:
             spec.kwargs.setdefault(AGENT_KEY, lambda task=task: bpo_cfg(task))
