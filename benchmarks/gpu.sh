@@ -30,7 +30,7 @@ step() { # NAME SECONDS COMMAND...: a step and its limit; the last line of its l
 
 tests() { # from the root, where the processes that tests spawn find the tests
     step tests 200 env -C "$root" python3 -m pytest -p no:cacheprovider -n logical --maxprocesses 12 --dist worksteal \
-        --durations 5 tests/{algorithms,brrl,compatibility,storage} tests/benchmarks/test_update_time.py
+        --durations 5 tests/{algorithms,brrl,compatibility,models,storage} tests/benchmarks/test_update_time.py
 }
 
 update() { # plain, accelerated with CUDA graphs, compiled; what the host waits for; the same for collecting
@@ -49,7 +49,7 @@ robots() { # whole iterations; the first run compiles Warp's kernels
         --max_iterations 20 --assets standin physics=newton_mjwarp)
     step train_ppo 360 "${train[@]}" --algo ppo
     step train_bpo 180 "${train[@]}" --algo bpo
-    step train_bpo_accelerated 180 "${train[@]}" --algo bpo agent.algorithm.accelerate=true
+    step train_bpo_plain 180 "${train[@]}" --algo bpo agent.algorithm.accelerate=false
 }
 
 page() {

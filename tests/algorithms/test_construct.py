@@ -22,9 +22,9 @@ def construct(cfg: dict[str, Any], image: bool | torch.dtype = False) -> BPO:
     return construct_algorithm(env.get_observations(), env, cfg | {"multi_gpu": None}, "cpu")
 
 
-@pytest.mark.parametrize(("accelerate", "cls"), [(True, AcceleratedBPO), (False, BPO), (None, AcceleratedBPO)])
-def test_accelerate_chooses_the_class(accelerate: bool | None, cls: type[BPO]) -> None:
-    assert type(construct(runner_cfg(accelerate=accelerate))) is cls
+@pytest.mark.parametrize(("options", "cls"), [({}, AcceleratedBPO), ({"accelerate": False}, BPO)])
+def test_accelerate_chooses_the_class(options: dict[str, bool], cls: type[BPO]) -> None:
+    assert type(construct(runner_cfg(**options))) is cls
 
 
 def test_rsl_rls_runner_reaches_it_through_every_class() -> None:
@@ -33,7 +33,7 @@ def test_rsl_rls_runner_reaches_it_through_every_class() -> None:
 
 @pytest.mark.parametrize(("model", "cls"), [("mlp", AcceleratedBPO), ("lstm", BPO)])
 def test_the_faster_path_by_its_own_name_is_only_where_it_can_be(model: str, cls: type[BPO]) -> None:
-    cfg = runner_cfg(model, algorithm="isaaclab_bpo.algorithms:AcceleratedBPO", accelerate=None)
+    cfg = runner_cfg(model, algorithm="isaaclab_bpo.algorithms:AcceleratedBPO")
     assert type(construct(cfg)) is cls
 
 

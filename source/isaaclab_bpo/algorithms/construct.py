@@ -86,7 +86,7 @@ def _choose_class(
         remarks.append("use_mixed_precision: this CPU has no units for bfloat16, which makes training much slower.")
     if alg_class is AcceleratedBPO:  # named by its own name
         alg_class, options.accelerate = BPO, True
-    if options.accelerate or (options.accelerate is None and on_cpu):
+    if options.accelerate:
         if not (present := obstacles(alg_class, actor, critic, settings)):
             return AcceleratedBPO, remarks
         remarks.append(f"accelerate: this run has {' and '.join(present)}, so it takes the plain path.")

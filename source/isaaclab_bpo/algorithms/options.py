@@ -64,8 +64,7 @@ class BpoOptions(PpoOptions):
     median_temperature: float | None = _option(None, optional(_POSITIVE),
         "smoothing T of the median critic's loss, in units of return; none is the paper's 1 with clip_param, else λ")
     median_loss_coef: float = _option(1.0, number(0.0), "coefficient of the median critic's loss")
-    accelerate: bool | None = _option(None, optional(BOOLEAN),
-        "take the faster path, the same up to rounding; none takes it where it helps, on the CPU")
+    accelerate: bool = _option(True, BOOLEAN, "take the faster path, the same up to rounding, where the run allows it")
     max_consecutive_skips: int = _option(100, integer(1),
         "stop when as many mini-batches in a row were unusable (NaN, infinities)")
     use_clipped_value_loss: bool = _option(False, BOOLEAN, "clip the value loss as PPO does")
