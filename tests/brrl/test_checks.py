@@ -24,6 +24,7 @@ FUNCTIONS = {
     "mean_squared_error": lambda x: brrl.mean_squared_error(x, x),
     "kl_divergence": lambda x: brrl.kl_divergence(x, x),
     "median_loss": lambda x: brrl.median_loss(x, x),
+    "value_loss": lambda x: brrl.value_loss(x, x),
     "generalized_advantages": lambda x: brrl.generalized_advantages(x, x, x[0], x, 0.9, 0.9),
 }
 
@@ -37,12 +38,16 @@ def test_integers_are_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("call", "argument"),
     [
+        (lambda x, y: brrl.advantage_weighted_tv(y, x, x), "target_ratio"),
+        (lambda x, y: brrl.advantage_weighted_tv(x, y, x), "target_ratio"),
         (lambda x, y: brrl.advantage_weighted_tv(x, x, y), "weights"),
         (lambda x, y: brrl.total_variation(x, y), "target_ratio"),
         (lambda x, y: brrl.log_total_variation(x, y), "target_ratio"),
         (lambda x, y: brrl.mean_squared_error(x, y), "target_ratio"),
         (lambda x, y: brrl.kl_divergence(x, y), "target_ratio"),
         (lambda x, y: brrl.median_loss(x, y), "medians"),
+        (lambda x, y: brrl.value_loss(x, y), "returns"),
+        (lambda x, y: brrl.value_loss(x, x, y, 0.2), "old_values"),
         (lambda x, y: brrl.generalized_advantages(x, y, x[0], x, 0.9, 0.9), "values"),
         (lambda x, y: brrl.generalized_advantages(x, x, y, x, 0.9, 0.9), "last_values"),
         (lambda x, y: brrl.generalized_advantages(x, x, x[0], y, 0.9, 0.9), "dones"),
@@ -79,10 +84,12 @@ def test_impossible_numbers_are_refused() -> None:
     x = torch.ones(2, 3)
     with pytest.raises(ValueError, match="gamma must be"):
         brrl.generalized_advantages(x, x, x[0], x, 1.1, 0.9)
-    with pytest.raises(ValueError, match="lam must be"):
-        brrl.generalized_advantages(x, x, x[0], x, 0.9, -0.1)
-    with pytest.raises(ValueError, match="level must be"):
-        brrl.median_loss(x, x, level=1.5)
+    for lam in (-0.1, 1.1):
+        with pytest.raises(ValueError, match="lam must be"):
+            brrl.generalized_advantages(x, x, x[0], x, 0.9, lam)
+    for level in (0.0, 1.0, 1.5):
+        with pytest.raises(ValueError, match="level must be"):
+            brrl.median_loss(x, x, level=level)
     for temperature in (0.0, -1.0, math.nan):
         with pytest.raises(ValueError, match="temperature must be"):
             brrl.median_loss(x, x, temperature=temperature)

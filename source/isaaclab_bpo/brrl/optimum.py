@@ -39,7 +39,7 @@ def optimal_policy(q_values: torch.Tensor, prior: torch.Tensor, bounds: RatioBou
     """
     q, p = _validated(q_values, prior)
     below, up_to = _cumulative_masses(q, p)
-    share_below = ((bounds.level - below) / (up_to - below).clamp_min(torch.finfo(p.dtype).tiny)).clamp(0.0, 1.0)
+    share_below = (bounds.level - below) / (up_to - below)  # of the atom that the level lies in; elsewhere all or nothing
     # An atom that ends or begins at the level has no part beyond it, whatever rounding makes of the cumulated mass
     tolerance = _rounding(p)
     share_below = share_below.masked_fill(bounds.level - below <= tolerance, 0.0)
