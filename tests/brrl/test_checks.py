@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 import torch
@@ -93,3 +94,22 @@ def test_impossible_numbers_are_refused() -> None:
     for temperature in (0.0, -1.0, math.nan):
         with pytest.raises(ValueError, match="temperature must be"):
             brrl.median_loss(x, x, temperature=temperature)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: brrl.RatioBounds.symmetric(2.0), "epsilon must be a finite number in (0, 1], got 2.0."),
+        (lambda x: brrl.elite_weights(x, 1.0), "elite_fraction must be a finite number in (0, 1), got 1.0."),
+        (lambda x: brrl.quantile(x, x, -0.5), "level must be a finite number in [0, 1], got -0.5."),
+        (lambda x: brrl.median_loss(x, x, temperature=math.inf), "temperature must be a finite number in (0, inf), "),
+        (lambda x: brrl.total_variation(x, x, "foo"), "reduction must be one of mean, sum, none, got 'foo'."),
+        (lambda x: brrl.total_variation(x, x[:1]), "target_ratio has shape (1, 3), but ratio has (2, 3)."),
+        (lambda x: brrl.total_variation(x, x.to("meta")), "target_ratio is on meta, but ratio is on cpu."),
+        (lambda x: brrl.total_variation(x, [1.0]), "target_ratio must be a floating-point tensor, got list."),
+        (lambda x: brrl.total_variation(x, x.bool()), "target_ratio must be a floating-point tensor, got torch.bool."),
+    ],
+)
+def test_messages_name_argument_value_and_range(call, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"^{re.escape(message)}"):
+        call(torch.ones(2, 3))
