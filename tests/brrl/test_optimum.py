@@ -111,6 +111,14 @@ def test_every_precision_and_device(dtype: torch.dtype) -> None:
             assert result.tolist() == pytest.approx([0.2, 0.2, 0.3, 0.3], rel=1e-2 if dtype == torch.bfloat16 else 1e-6)
 
 
+def test_optimum_of_many_actions_is_normalised_in_single_precision() -> None:
+    """There the rounding of the cumulated masses takes up to 1e-4 from the sum, which is given back."""
+    generator = torch.manual_seed(11)
+    q, weights = torch.randn(50, 1000, generator=generator), torch.rand(50, 1000, generator=generator)
+    policy = brrl.optimal_policy(q, weights / weights.sum(dim=-1, keepdim=True), SYMMETRIC)
+    torch.testing.assert_close(policy.double().sum(dim=-1), torch.ones(50).double(), rtol=0.0, atol=1e-6)
+
+
 def test_masses_are_added_in_more_precision_than_they_are_given() -> None:
     q = torch.arange(256, dtype=torch.bfloat16)
     assert brrl.quantile(q, torch.full_like(q, 1.0 / 256.0)).item() == 127.0
