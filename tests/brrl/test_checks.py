@@ -103,10 +103,13 @@ def test_impossible_numbers_are_refused() -> None:
         (lambda x: brrl.elite_weights(x, 1.0), "elite_fraction must be a finite number in (0, 1), got 1.0."),
         (lambda x: brrl.quantile(x, x, -0.5), "level must be a finite number in [0, 1], got -0.5."),
         (lambda x: brrl.median_loss(x, x, temperature=math.inf), "temperature must be a finite number in (0, inf), "),
-        (lambda x: brrl.total_variation(x, x, "foo"), "reduction must be one of mean, sum, none, got 'foo'."),
+        (
+            lambda x: brrl.bpo_loss(x, x, x, brrl.RatioBounds(0.5, 2.0), divergence="foo"),
+            "divergence must be one of atv, tv, log_tv, mse, kl, got 'foo'.",
+        ),
         (lambda x: brrl.total_variation(x, x[:1]), "target_ratio has shape (1, 3), but ratio has (2, 3)."),
         (lambda x: brrl.total_variation(x, x.to("meta")), "target_ratio is on meta, but ratio is on cpu."),
-        (lambda x: brrl.total_variation(x, [1.0]), "target_ratio must be a floating-point tensor, got list."),
+        (lambda x: brrl.total_variation(x, x.tolist()), "target_ratio must be a floating-point tensor, got list."),
         (lambda x: brrl.total_variation(x, x.bool()), "target_ratio must be a floating-point tensor, got torch.bool."),
     ],
 )

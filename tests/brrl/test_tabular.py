@@ -96,6 +96,11 @@ def test_leading_dimensions_are_independent_processes(temperature: float | None)
     result = performance_lower_bound(mdp, policy, prior, BOUNDS[0], temperature)
     folded_result = performance_lower_bound(folded, folded_policy, folded_prior, BOUNDS[0], temperature)
     torch.testing.assert_close(torch.stack(folded_result).flatten(1), torch.stack(result))
+    error = uniform_error(mdp, policy, prior, BOUNDS[0], temperature)
+    folded_error = uniform_error(folded, folded_policy, folded_prior, BOUNDS[0], temperature)
+    torch.testing.assert_close(folded_error.flatten(), error)
+    alone = FiniteMdp(mdp.transitions[0], mdp.rewards[0], mdp.initial[0], mdp.gamma)
+    torch.testing.assert_close(uniform_error(alone, policy[0], prior[0], BOUNDS[0], temperature), error[0])
     gain = improvement(mdp, policy, BOUNDS[0], temperature)
     torch.testing.assert_close(improvement(folded, folded_policy, BOUNDS[0], temperature).flatten(), gain)
     _, returns = iterate(folded, folded_policy, BOUNDS[0], 2, temperature)
@@ -257,6 +262,9 @@ def test_lower_bound_by_hand(by_hand: tuple[FiniteMdp, torch.Tensor, torch.Tenso
     # γ/(1-γ)² = 12, max ‖π* - π‖₁ = 3/4, max ‖π - π₀‖₁ = 1/4
     closed_form = uniform_error(mdp, policy, prior, RatioBounds.symmetric(0.5))
     assert closed_form.item() == pytest.approx(12 * (1 / 2 * 1 / 2 * 3 / 4 + 3 / 4 * 1 / 4))
+    # As λ grows π* = π₀, so that g_* = 0 and W = [1/8 + 1/8, 2/12 + 2/12]
+    hot = uniform_error(mdp, policy, prior, RatioBounds.symmetric(0.5), temperature=1e9)
+    assert hot.item() == pytest.approx(12 * 1 / 3 * 1 / 4)
 
 
 @pytest.mark.parametrize("temperature", [None, 0.3])
