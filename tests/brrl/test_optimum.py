@@ -81,8 +81,10 @@ def test_impossible_actions_stay_impossible() -> None:
     assert brrl.optimal_policy(q, prior, SYMMETRIC).tolist() == pytest.approx([0.0, 0.4, 0.6])
     assert brrl.quantile(q, prior, 1.0).item() == 2.0
     assert brrl.quantile(-q, prior, 0.0).item() == -2.0
-    policy, _ = brrl.soft_optimal_policy(q, prior, SYMMETRIC, 1e-3)
-    assert policy.tolist() == pytest.approx([0.0, 0.4, 0.6])
+    for impossible in (9.0, -math.inf, math.inf):
+        q[0] = impossible
+        policy, _ = brrl.soft_optimal_policy(q, prior, SYMMETRIC, 1e-3)
+        assert policy.tolist() == pytest.approx([0.0, 0.4, 0.6])
 
 
 @pytest.mark.parametrize("function", [brrl.optimal_policy, lambda q, p, b: brrl.soft_optimal_policy(q, p, b, 0.1)[0]])
