@@ -391,13 +391,15 @@ def test_lower_bound_wants_a_policy_within_the_support_of_the_prior(
 ) -> None:
     mdp, policy, prior = by_hand
     narrow = torch.tensor([[1.0, 0.0], [0.5, 0.5]]).double()
-    with pytest.raises(ValueError, match="policy gives a positive probability to an action that has probability 0"):
+    with pytest.raises(ValueError, match="^policy gives a positive probability to an action that has probability 0"):
         performance_lower_bound(mdp, policy, narrow, BOUNDS[0])
     for within in (policy, narrow):
         bound = performance_lower_bound(mdp, narrow, within, BOUNDS[0]).bound
         assert bound <= mdp.expected_return(narrow)
     with pytest.raises(ValueError, match="prior has shape"):
         performance_lower_bound(mdp, policy, prior[:1], BOUNDS[0])
+    with pytest.raises(ValueError, match="policy has shape"):
+        uniform_error(mdp, policy[:1], prior, BOUNDS[0])
 
 
 def test_single_precision_works() -> None:
