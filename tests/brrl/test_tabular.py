@@ -365,7 +365,7 @@ def test_lower_bound_fails_without_each_of_its_parts(bounds: RatioBounds, temper
 def test_wrong_processes_are_refused() -> None:
     mdp, policy = random_mdps(6, 2)
     for change, message in [
-        ({"transitions": mdp.transitions[..., :5, :, :]}, "has shape"),
+        ({"transitions": mdp.transitions[..., :5, :, :]}, r"^rewards has shape .* but transitions\[\.\.\., 0\] has"),
         ({"initial": mdp.initial[..., :5]}, "initial has shape"),
         ({"transitions": mdp.transitions[..., :5]}, "transitions lead to 5 states, but start from 6"),
         ({"gamma": 1.0}, "gamma must be a finite number in"),
@@ -391,7 +391,7 @@ def test_lower_bound_wants_a_policy_within_the_support_of_the_prior(
 ) -> None:
     mdp, policy, prior = by_hand
     narrow = torch.tensor([[1.0, 0.0], [0.5, 0.5]]).double()
-    with pytest.raises(ValueError, match="^policy gives a positive probability to an action that has probability 0"):
+    with pytest.raises(ValueError, match=r"^policy gives a positive probability to an action that has probability 0"):
         performance_lower_bound(mdp, policy, narrow, BOUNDS[0])
     for within in (policy, narrow):
         bound = performance_lower_bound(mdp, narrow, within, BOUNDS[0]).bound
