@@ -18,6 +18,9 @@ def test_generalized_advantages_by_hand() -> None:
     # A_2 = 1;  A_1 = -3;  A_0 = -1/2 + 1/4 · (-3) = -5/4
     advantages = brrl.generalized_advantages(rewards, values, last_values, dones, gamma=0.5, lam=0.5)
     assert advantages.squeeze(-1).tolist() == [-1.25, -3.0, 1.0]
+    # A rollout of the last step alone
+    last = brrl.generalized_advantages(rewards[2:], values[2:], last_values, dones[2:], gamma=0.5, lam=0.5)
+    assert last.tolist() == [[1.0]]
 
 
 def test_with_lambda_one_advantages_are_discounted_returns_minus_values() -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 import torch
@@ -24,6 +25,7 @@ FUNCTIONS = {
     "mean_squared_error": lambda x: brrl.mean_squared_error(x, x),
     "kl_divergence": lambda x: brrl.kl_divergence(x, x),
     "median_loss": lambda x: brrl.median_loss(x, x),
+    "value_loss": lambda x: brrl.value_loss(x, x),
     "generalized_advantages": lambda x: brrl.generalized_advantages(x, x, x[0], x, 0.9, 0.9),
 }
 
@@ -37,12 +39,16 @@ def test_integers_are_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("call", "argument"),
     [
+        (lambda x, y: brrl.advantage_weighted_tv(y, x, x), "target_ratio"),
+        (lambda x, y: brrl.advantage_weighted_tv(x, y, x), "target_ratio"),
         (lambda x, y: brrl.advantage_weighted_tv(x, x, y), "weights"),
         (lambda x, y: brrl.total_variation(x, y), "target_ratio"),
         (lambda x, y: brrl.log_total_variation(x, y), "target_ratio"),
         (lambda x, y: brrl.mean_squared_error(x, y), "target_ratio"),
         (lambda x, y: brrl.kl_divergence(x, y), "target_ratio"),
         (lambda x, y: brrl.median_loss(x, y), "medians"),
+        (lambda x, y: brrl.value_loss(x, y), "returns"),
+        (lambda x, y: brrl.value_loss(x, x, y, 0.2), "old_values"),
         (lambda x, y: brrl.generalized_advantages(x, y, x[0], x, 0.9, 0.9), "values"),
         (lambda x, y: brrl.generalized_advantages(x, x, y, x, 0.9, 0.9), "last_values"),
         (lambda x, y: brrl.generalized_advantages(x, x, x[0], y, 0.9, 0.9), "dones"),
@@ -79,10 +85,34 @@ def test_impossible_numbers_are_refused() -> None:
     x = torch.ones(2, 3)
     with pytest.raises(ValueError, match="gamma must be"):
         brrl.generalized_advantages(x, x, x[0], x, 1.1, 0.9)
-    with pytest.raises(ValueError, match="lam must be"):
-        brrl.generalized_advantages(x, x, x[0], x, 0.9, -0.1)
-    with pytest.raises(ValueError, match="level must be"):
-        brrl.median_loss(x, x, level=1.5)
+    for lam in (-0.1, 1.1):
+        with pytest.raises(ValueError, match="lam must be"):
+            brrl.generalized_advantages(x, x, x[0], x, 0.9, lam)
+    for level in (0.0, 1.0, 1.5):
+        with pytest.raises(ValueError, match="level must be"):
+            brrl.median_loss(x, x, level=level)
     for temperature in (0.0, -1.0, math.nan):
         with pytest.raises(ValueError, match="temperature must be"):
             brrl.median_loss(x, x, temperature=temperature)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: brrl.RatioBounds.symmetric(2.0), "epsilon must be a finite number in (0, 1], got 2.0."),
+        (lambda x: brrl.elite_weights(x, 1.0), "elite_fraction must be a finite number in (0, 1), got 1.0."),
+        (lambda x: brrl.quantile(x, x, -0.5), "level must be a finite number in [0, 1], got -0.5."),
+        (lambda x: brrl.median_loss(x, x, temperature=math.inf), "temperature must be a finite number in (0, inf), "),
+        (
+            lambda x: brrl.bpo_loss(x, x, x, brrl.RatioBounds(0.5, 2.0), divergence="foo"),
+            "divergence must be one of atv, tv, log_tv, mse, kl, got 'foo'.",
+        ),
+        (lambda x: brrl.total_variation(x, x[:1]), "target_ratio has shape (1, 3), but ratio has (2, 3)."),
+        (lambda x: brrl.total_variation(x, x.to("meta")), "target_ratio is on meta, but ratio is on cpu."),
+        (lambda x: brrl.total_variation(x, x.tolist()), "target_ratio must be a floating-point tensor, got list."),
+        (lambda x: brrl.total_variation(x, x.bool()), "target_ratio must be a floating-point tensor, got torch.bool."),
+    ],
+)
+def test_messages_name_argument_value_and_range(call, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"^{re.escape(message)}"):
+        call(torch.ones(2, 3))

@@ -23,6 +23,7 @@ CASES = [
     (1e-3, math.inf, 1e-3 / 1.5),
     (1.2e-5, 1.0, 1e-5),  # the lowest
     (9e-3, 1e-4, 1e-2),  # the highest
+    (0.0, 0.01, 0.0),
 ]
 
 
@@ -33,3 +34,8 @@ def test_rule_by_hand(rate: float, kl: float, expected: float) -> None:
     adapted = brrl.adapted_learning_rate(rate_tensor, torch.tensor(kl, dtype=torch.float64), 0.01, factor)
     assert adapted.dtype == torch.float64
     assert adapted.item() == expected
+
+
+@pytest.mark.parametrize(("rate", "kl", "expected"), [(2e-5, 1.0, 1e-5), (5e-3, 1e-4, 1e-2)])
+def test_a_step_may_end_exactly_at_the_limit(rate: float, kl: float, expected: float) -> None:
+    assert brrl.adapted_learning_rate(rate, kl, 0.01, factor=2.0) == expected

@@ -175,10 +175,12 @@ def test_median_loss_of_samples() -> None:
 
 
 def test_value_loss_by_hand() -> None:
-    values, returns, old = torch.tensor([1.0, 3.0]), torch.tensor([2.0, 0.0]), torch.tensor([0.5, 2.9])
-    assert brrl.value_loss(values, returns).item() == (1.0 + 9.0) / 2
-    # ε = 0.2: V is clipped to 0.7 and stays 3.0, so the errors are max(1, 1.3²) and max(9, 9)
-    assert brrl.value_loss(values, returns, old, 0.2).item() == pytest.approx((1.3**2 + 9.0) / 2)
-    assert brrl.value_loss(values, returns, old, 0.2, "none").tolist() == pytest.approx([1.3**2, 9.0])
+    values, returns = torch.tensor([1.0, 3.0, -1.0]), torch.tensor([2.0, 0.0, -2.0])
+    old = torch.tensor([0.5, 2.9, -0.5])
+    assert brrl.value_loss(values, returns).item() == pytest.approx((1.0 + 9.0 + 1.0) / 3)
+    # ε = 0.2: V is clipped to 0.7 from above and to -0.7 from below, and stays 3.0
+    expected = [1.3**2, 9.0, 1.3**2]
+    assert brrl.value_loss(values, returns, old, 0.2).item() == pytest.approx(sum(expected) / 3)
+    assert brrl.value_loss(values, returns, old, 0.2, "none").tolist() == pytest.approx(expected)
     with pytest.raises(ValueError, match="clip_param must be"):
         brrl.value_loss(values, returns, old)

@@ -80,8 +80,11 @@ def test_impossible_actions_stay_impossible() -> None:
     q, prior = torch.tensor([9.0, 1.0, 2.0]), torch.tensor([0.0, 0.5, 0.5])
     assert brrl.optimal_policy(q, prior, SYMMETRIC).tolist() == pytest.approx([0.0, 0.4, 0.6])
     assert brrl.quantile(q, prior, 1.0).item() == 2.0
-    policy, _ = brrl.soft_optimal_policy(q, prior, SYMMETRIC, 1e-3)
-    assert policy.tolist() == pytest.approx([0.0, 0.4, 0.6])
+    assert brrl.quantile(-q, prior, 0.0).item() == -2.0
+    for impossible in (9.0, -math.inf, math.inf):
+        q[0] = impossible
+        policy, _ = brrl.soft_optimal_policy(q, prior, SYMMETRIC, 1e-3)
+        assert policy.tolist() == pytest.approx([0.0, 0.4, 0.6])
 
 
 @pytest.mark.parametrize("function", [brrl.optimal_policy, lambda q, p, b: brrl.soft_optimal_policy(q, p, b, 0.1)[0]])
@@ -105,8 +108,32 @@ def test_every_precision_and_device(dtype: torch.dtype) -> None:
         policy = brrl.optimal_policy(q.to(device), prior.to(device), SYMMETRIC)
         soft, median = brrl.soft_optimal_policy(q.to(device), prior.to(device), SYMMETRIC, 1e-3)
         assert policy.dtype == soft.dtype == median.dtype == dtype
+        assert brrl.quantile(q.to(device), prior.to(device)).dtype == dtype
         for result in (policy, soft):
             assert result.tolist() == pytest.approx([0.2, 0.2, 0.3, 0.3], rel=1e-2 if dtype == torch.bfloat16 else 1e-6)
+
+
+def test_optimum_of_many_actions_is_normalised_in_single_precision() -> None:
+    """There the rounding of the cumulated masses takes up to 1e-4 from the sum, which is given back."""
+    generator = torch.manual_seed(11)
+    q, weights = torch.randn(50, 1000, generator=generator), torch.rand(50, 1000, generator=generator)
+    policy = brrl.optimal_policy(q, weights / weights.sum(dim=-1, keepdim=True), SYMMETRIC)
+    torch.testing.assert_close(policy.double().sum(dim=-1), torch.ones(50).double(), rtol=0.0, atol=1e-6)
+
+
+def test_masses_are_added_in_more_precision_than_they_are_given() -> None:
+    q = torch.arange(256, dtype=torch.bfloat16)
+    assert brrl.quantile(q, torch.full_like(q, 1.0 / 256.0)).item() == 127.0
+    generator = torch.manual_seed(10)
+    q, prior = torch.randn(20, 7, generator=generator), torch.rand(20, 7, generator=generator).softmax(dim=-1)
+    q, prior = q.bfloat16(), prior.bfloat16()
+    policy, normaliser = brrl.soft_optimal_policy(q, prior, SYMMETRIC, 0.3)
+    expected = brrl.soft_optimal_policy(q.float(), prior.float(), SYMMETRIC, 0.3)
+    assert torch.equal(policy, expected[0].bfloat16())
+    assert torch.equal(normaliser, expected[1].bfloat16())
+    # What rounding took from π₀'s sum of 1 is made up for
+    assert prior.float().sum(dim=-1).sub(1.0).abs().max() > 1e-3
+    torch.testing.assert_close(expected[0].sum(dim=-1), torch.ones(20))
 
 
 # The soft optimum
@@ -139,6 +166,13 @@ def test_soft_optimum_tends_to_the_hard_one_and_to_the_prior() -> None:
             torch.testing.assert_close(cold, brrl.optimal_policy(q, prior, bounds), rtol=0.0, atol=1e-6)
             hot, _ = brrl.soft_optimal_policy(q, prior, bounds, 1e9)
             torch.testing.assert_close(hot, prior, rtol=0.0, atol=1e-8)
+
+
+def test_normaliser_of_a_cold_optimum_is_the_lower_quantile() -> None:
+    """Every μ between the two middle values normalises, once the sigmoid is flat to the last bit."""
+    q = torch.tensor([1.0, 2.0, 3.0, 4.0]).double()
+    _, normaliser = brrl.soft_optimal_policy(q, torch.full_like(q, 0.25), SYMMETRIC, 1e-9)
+    assert normaliser.item() == pytest.approx(2.0, abs=1e-6)
 
 
 def test_soft_optimum_solves_the_entropy_regularised_problem() -> None:

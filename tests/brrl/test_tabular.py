@@ -96,6 +96,13 @@ def test_leading_dimensions_are_independent_processes(temperature: float | None)
     result = performance_lower_bound(mdp, policy, prior, BOUNDS[0], temperature)
     folded_result = performance_lower_bound(folded, folded_policy, folded_prior, BOUNDS[0], temperature)
     torch.testing.assert_close(torch.stack(folded_result).flatten(1), torch.stack(result))
+    error = uniform_error(mdp, policy, prior, BOUNDS[0], temperature)
+    folded_error = uniform_error(folded, folded_policy, folded_prior, BOUNDS[0], temperature)
+    torch.testing.assert_close(folded_error.flatten(), error)
+    alone = FiniteMdp(mdp.transitions[0], mdp.rewards[0], mdp.initial[0], mdp.gamma)
+    torch.testing.assert_close(uniform_error(alone, policy[0], prior[0], BOUNDS[0], temperature), error[0])
+    alone_result = performance_lower_bound(alone, policy[0], prior[0], BOUNDS[0], temperature)
+    torch.testing.assert_close(torch.stack(alone_result), torch.stack(result)[:, 0])
     gain = improvement(mdp, policy, BOUNDS[0], temperature)
     torch.testing.assert_close(improvement(folded, folded_policy, BOUNDS[0], temperature).flatten(), gain)
     _, returns = iterate(folded, folded_policy, BOUNDS[0], 2, temperature)
@@ -257,6 +264,9 @@ def test_lower_bound_by_hand(by_hand: tuple[FiniteMdp, torch.Tensor, torch.Tenso
     # γ/(1-γ)² = 12, max ‖π* - π‖₁ = 3/4, max ‖π - π₀‖₁ = 1/4
     closed_form = uniform_error(mdp, policy, prior, RatioBounds.symmetric(0.5))
     assert closed_form.item() == pytest.approx(12 * (1 / 2 * 1 / 2 * 3 / 4 + 3 / 4 * 1 / 4))
+    # As λ grows π* = π₀, so that g_* = 0 and W = [1/8 + 1/8, 2/12 + 2/12]
+    hot = uniform_error(mdp, policy, prior, RatioBounds.symmetric(0.5), temperature=1e9)
+    assert hot.item() == pytest.approx(12 * 1 / 3 * 1 / 4)
 
 
 @pytest.mark.parametrize("temperature", [None, 0.3])
@@ -355,7 +365,7 @@ def test_lower_bound_fails_without_each_of_its_parts(bounds: RatioBounds, temper
 def test_wrong_processes_are_refused() -> None:
     mdp, policy = random_mdps(6, 2)
     for change, message in [
-        ({"transitions": mdp.transitions[..., :5, :, :]}, "has shape"),
+        ({"transitions": mdp.transitions[..., :5, :, :]}, r"^rewards has shape .* but transitions\[\.\.\., 0\] has"),
         ({"initial": mdp.initial[..., :5]}, "initial has shape"),
         ({"transitions": mdp.transitions[..., :5]}, "transitions lead to 5 states, but start from 6"),
         ({"gamma": 1.0}, "gamma must be a finite number in"),
@@ -381,13 +391,15 @@ def test_lower_bound_wants_a_policy_within_the_support_of_the_prior(
 ) -> None:
     mdp, policy, prior = by_hand
     narrow = torch.tensor([[1.0, 0.0], [0.5, 0.5]]).double()
-    with pytest.raises(ValueError, match="policy gives a positive probability to an action that has probability 0"):
+    with pytest.raises(ValueError, match=r"^policy gives a positive probability to an action that has probability 0"):
         performance_lower_bound(mdp, policy, narrow, BOUNDS[0])
     for within in (policy, narrow):
         bound = performance_lower_bound(mdp, narrow, within, BOUNDS[0]).bound
         assert bound <= mdp.expected_return(narrow)
     with pytest.raises(ValueError, match="prior has shape"):
         performance_lower_bound(mdp, policy, prior[:1], BOUNDS[0])
+    with pytest.raises(ValueError, match="policy has shape"):
+        uniform_error(mdp, policy[:1], prior, BOUNDS[0])
 
 
 def test_single_precision_works() -> None:

@@ -109,6 +109,7 @@ def value_loss(
     check_tensors(values=values, returns=returns)
     losses = (returns - values).pow(2)
     if old_values is not None:
+        check_tensors(values=values, old_values=old_values)
         check_number("clip_param", clip_param or 0.0, low=0.0, open_low=True)
         clipped = old_values + (values - old_values).clamp(-clip_param, clip_param)  # type: ignore[operator]
         losses = torch.max(losses, (clipped - returns).pow(2))

@@ -39,8 +39,8 @@ def optimal_policy(q_values: torch.Tensor, prior: torch.Tensor, bounds: RatioBou
     """
     q, p = _validated(q_values, prior)
     below, up_to = _cumulative_masses(q, p)
-    share_below = ((bounds.level - below) / (up_to - below).clamp_min(torch.finfo(p.dtype).tiny)).clamp(0.0, 1.0)
-    # An atom that ends or begins at the level has no part beyond it, whatever rounding makes of the cumulated mass
+    share_below = (bounds.level - below) / (up_to - below)  # where the level lies within the atom
+    # Every other atom has no part beyond the level, also if it begins or ends there but for rounding of the masses
     tolerance = _rounding(p)
     share_below = share_below.masked_fill(bounds.level - below <= tolerance, 0.0)
     share_below = share_below.masked_fill(bounds.level - up_to >= -tolerance, 1.0)

@@ -32,7 +32,7 @@ class RatioBounds:
     upper: float
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.lower < 1.0 < self.upper < float("inf"):
+        if not 0.0 <= self.lower < 1.0 < self.upper < math.inf:
             raise ValueError(f"Ratio bounds must satisfy 0 <= lower < 1 < upper, got ({self.lower}, {self.upper}).")
 
     @classmethod
