@@ -366,7 +366,7 @@ def test_wrong_processes_are_refused() -> None:
     mdp, policy = random_mdps(6, 2)
     for change, message in [
         ({"transitions": mdp.transitions[..., :5, :, :]}, r"^rewards has shape .* but transitions\[\.\.\., 0\] has"),
-        ({"initial": mdp.initial[..., :5]}, "initial has shape"),
+        ({"initial": mdp.initial[..., :5]}, r"^initial has shape .* but rewards\[\.\.\., 0\] has"),
         ({"transitions": mdp.transitions[..., :5]}, "transitions lead to 5 states, but start from 6"),
         ({"gamma": 1.0}, "gamma must be a finite number in"),
         ({"gamma": -0.1}, "gamma must be a finite number in"),
