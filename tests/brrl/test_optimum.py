@@ -136,6 +136,14 @@ def test_masses_are_added_in_more_precision_than_they_are_given() -> None:
     torch.testing.assert_close(expected[0].sum(dim=-1), torch.ones(20))
 
 
+def test_single_precision_resolves_many_actions() -> None:
+    scores = torch.randn(100_000, generator=torch.manual_seed(10))
+    weights = brrl.elite_weights(scores, 0.3)
+    assert (weights > 0.0).sum().item() == 30_000
+    assert scores[weights > 0.0].min() > scores[weights == 0.0].max()
+    torch.testing.assert_close(weights[weights > 0.0], torch.full((30_000,), 1.0 / 30_000))
+
+
 # The soft optimum
 
 

@@ -160,11 +160,10 @@ def elite_weights(scores: torch.Tensor, elite_fraction: float) -> torch.Tensor:
 
 
 def _validated(q_values: torch.Tensor, prior: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Check Q and π₀ and return them in a precision in which sums of probabilities are meaningful."""
+    """Check Q and π₀ and return them in double precision, in which cumulated masses resolve a single action."""
     check_tensors(q_values=q_values, prior=prior)
-    dtype = torch.promote_types(q_values.dtype, torch.float32)
-    prior = prior.to(dtype)
-    return q_values.to(dtype), prior / prior.sum(dim=-1, keepdim=True)
+    prior = prior.double()
+    return q_values.double(), prior / prior.sum(dim=-1, keepdim=True)
 
 
 def _rounding(p: torch.Tensor) -> float:
