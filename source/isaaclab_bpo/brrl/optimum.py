@@ -110,6 +110,30 @@ def soft_optimal_policy(
     return (p * ratio).to(q_values.dtype), (origin + temperature * shift).to(q_values.dtype)
 
 
+def group_target_ratio(rewards: torch.Tensor, bounds: RatioBounds, temperature: float | None = None) -> torch.Tensor:
+    """Return the optimal ratio of each member of a group that was sampled from π₀, exactly normalised.
+
+    The bounded-ratio problem over the G members, each of mass 1/G: the ratios average 1 in every group, also where
+    rewards tie. The sign form 1 + ε sign(r - median) does not: with 5 of 8 right and ε = 0.3 it gives {1, 0.7}, whose
+    mean is 0.89; this function gives {1.18, 0.7}.
+
+    Reference: Ao et al., arXiv:2604.18578, Theorem 4.1 over a group; the exact treatment of ties is ours.
+
+    Args:
+        rewards: r, shape (..., G).
+        bounds: Bounds (c_l, c_h) of the ratio.
+        temperature: λ > 0 in units of reward; None gives the hard optimum.
+
+    Returns:
+        ρ*, shape (..., G).
+    """
+    check_tensors(rewards=rewards)
+    prior = torch.full_like(rewards, 1.0 / rewards.shape[-1])
+    if temperature is None:
+        return optimal_policy(rewards, prior, bounds) / prior
+    return soft_optimal_policy(rewards, prior, bounds, temperature)[0] / prior
+
+
 def elite_weights(scores: torch.Tensor, elite_fraction: float) -> torch.Tensor:
     """Return the weights that the cross-entropy method gives to its samples, as a bounded-ratio optimum.
 
