@@ -3,8 +3,8 @@
 
 """GBPO as a trainer of TRL: GRPO's, with another loss.
 
-The three methods that :class:`GBPOTrainer` overrides are private to TRL, so this module accepts the versions that it was
-tested with, and checks the methods' arguments when it is imported.
+The methods that :class:`GBPOTrainer` overrides are private to TRL. So this module accepts the versions that it was tested
+with, and checks the methods' arguments when it is imported.
 """
 
 from __future__ import annotations
