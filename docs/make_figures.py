@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import torch
 
 from isaaclab_bpo import brrl
-from isaaclab_bpo.brrl.tabular import FiniteMdp, iterate
+from isaaclab_bpo.brrl.tabular import FiniteMdp, improve, iterate, performance_lower_bound
 
 FIGURES = Path(__file__).parent / "figures"
 EPSILON = 0.2
@@ -70,26 +70,58 @@ def draw_soft_optimum() -> None:
 
 
 def draw_gradients() -> None:
-    """Draw the gradients of the losses of PPO, of its rewriting l' and of BPO with respect to the ratio."""
+    """Draw the gradients of the losses of PPO, of the page's form of it, and of BPO with respect to the ratio."""
     bounds = brrl.RatioBounds.symmetric(EPSILON)
-    figure, all_axes = plt.subplots(1, 2, figsize=(9.0, 3.6), layout="constrained", sharey=True)
+    figure, all_axes = plt.subplots(1, 2, figsize=(10.0, 3.8), layout="constrained", sharey=True)
     for axes, advantage, sign in zip(all_axes, (1.0, -1.0), "><", strict=True):
         ratio = torch.linspace(0.5, 1.5, 1000, requires_grad=True)
         advantages = torch.full_like(ratio, advantage).detach()
-        # A sample that is good compared with the mean but not with the median: the only one on which BPO and l' differ
-        disagreeing = brrl.target_ratio(-advantages, bounds)
         losses = {
-            "PPO": (brrl.ppo_clipped_loss(ratio, advantages, bounds), "-", PPO),
-            "l' = BPO where A and Ã agree": (brrl.ppo_ratio_fit_loss(ratio, advantages, bounds), "--", BPO),
-            "BPO where they do not": (brrl.advantage_weighted_tv(ratio, disagreeing, advantages.abs()), ":", GRAY),
+            "PPO = max(0, A (ρ_A - ρ))": (brrl.ppo_ratio_fit_loss(ratio, advantages, bounds), "-", PPO, 4.0),
+            "page's l', 0 outside the bounds": (
+                brrl.ppo_ratio_fit_loss_inside_bounds(ratio, advantages, bounds),
+                ":",
+                "black",
+                1.5,
+            ),
+            "BPO where A and Ã agree": (brrl.bpo_loss(ratio, advantages, advantages, bounds), "--", BPO, 2.0),
+            "BPO where they do not": (brrl.bpo_loss(ratio, -advantages, advantages, bounds), "-.", GRAY, 1.5),
         }
-        for label, (loss, style, color) in losses.items():
+        for label, (loss, style, color, width) in losses.items():
             (gradient,) = torch.autograd.grad(loss, ratio)
-            axes.plot(ratio.detach(), gradient * len(ratio), style, color=color, linewidth=2.0, label=label)
+            axes.plot(ratio.detach(), gradient * len(ratio), style, color=color, linewidth=width, label=label)
         axes.set(title=f"A {sign} 0", xlabel="ratio ρ = π/π₀", ylabel="gradient / |A|")
         axes.set_xticks([0.5, bounds.lower, 1.0, bounds.upper, 1.5], ["0.5", "1-ε", "1", "1+ε", "1.5"])
-    all_axes[0].legend(frameon=False, loc="center left")
+    figure.legend(*all_axes[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=4)
     figure.savefig(FIGURES / "gradients.png", dpi=130)
+
+
+def draw_normalisers() -> None:
+    """Draw how far the target ratio is from averaging 1, by temperature, for the three estimators of μ."""
+    bounds = brrl.RatioBounds(0.5, 3.0)
+    levels = torch.linspace(0.0, 1.0, 20003, dtype=torch.float64)[1:-1]
+    all_q_values = {
+        "normal Q": torch.special.ndtri(levels),
+        "exponential Q": -torch.log1p(-levels) - 1.0,
+    }
+    temperatures = torch.logspace(-2.0, 1.0, 40, dtype=torch.float64).tolist()
+    figure, all_axes = plt.subplots(1, 2, figsize=(10.0, 3.8), layout="constrained", sharey=True)
+    for axes, (title, q) in zip(all_axes, all_q_values.items(), strict=True):
+        prior = torch.full_like(q, 1.0 / len(q))
+        quantile = brrl.quantile(q, prior, bounds.level)
+        errors = {"critic, batch: normaliser": [], "value: mean": [], "quantile": [], "quantile, without b": []}
+        for temperature in temperatures:
+            _, normaliser = brrl.soft_optimal_policy(q, prior, bounds, temperature)
+            normalisers = (normaliser, q.mean(), quantile, quantile + temperature * bounds.offset)
+            for error, mu in zip(errors.values(), normalisers, strict=True):
+                error.append(brrl.target_ratio(q - mu, bounds, temperature).mean() - 1.0)
+        for (label, error), style in zip(errors.items(), ("-", "--", "-.", ":"), strict=True):
+            axes.plot(temperatures, error, style, color=PPO if "without" in label else BPO, label=label)
+        axes.axhline(0.0, color=GRAY, linewidth=0.8)
+        axes.set(title=f"{title}, bounds (0.5, 3)", xlabel="λ / standard deviation of Q", xscale="log")
+        axes.set_ylabel("E[ρ*] - 1")
+    figure.legend(*all_axes[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=4)
+    figure.savefig(FIGURES / "normalisers.png", dpi=130)
 
 
 def draw_improvement() -> None:
@@ -118,6 +150,40 @@ def draw_improvement() -> None:
     )
     axes.legend(frameon=False, loc="lower right")
     figure.savefig(FIGURES / "improvement.png", dpi=130)
+
+
+def draw_lower_bound() -> None:
+    """Draw the lower bound on the return, its parts and the return itself on the line from π₀ over π* beyond it."""
+    generator = torch.manual_seed(0)
+    transitions = (3.0 * torch.randn(8, 4, 8, dtype=torch.float64, generator=generator)).softmax(dim=-1)
+    rewards = torch.randn(8, 4, dtype=torch.float64, generator=generator)
+    mdp = FiniteMdp(transitions, rewards, torch.full((8,), 1.0 / 8.0, dtype=torch.float64), gamma=0.9)
+    prior = torch.full((8, 4), 0.25, dtype=torch.float64)
+    bounds = brrl.RatioBounds.symmetric(EPSILON)
+    optimum = improve(mdp, prior, bounds)
+    steps = torch.linspace(0.0, 2.0, 201)
+    policies = [prior + step * (optimum - prior) for step in steps]
+    results = [performance_lower_bound(mdp, policy, prior, bounds) for policy in policies]
+    gain, loss, error, bound = (torch.stack(part) for part in zip(*results, strict=True))
+    before = mdp.expected_return(prior)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.6), layout="constrained")
+    left.plot(steps, torch.stack([mdp.expected_return(policy) for policy in policies]), color=BPO, label="return η(π)")
+    left.plot(steps, bound, color=PPO, label="bound η(π₀) + gain - L - δ")
+    left.plot(steps, bound + error, "--", color=GRAY, label="without δ")
+    left.axhline(before, color="black", linewidth=0.8, linestyle=":", label="η(π₀)")
+    left.set(title="The bound touches the return at π*", ylabel="expected return")
+    for part, style, color, label in (
+        (gain, "-", BPO, "gain"),
+        (loss, "--", PPO, "L, BPO's loss"),
+        (error, ":", GRAY, "δ"),
+    ):
+        right.plot(steps, part, style, color=color, linewidth=2.0, label=label)
+    right.set(title="Its parts")
+    for axes in (left, right):
+        axes.set(xlabel="policy π₀ + w (π* - π₀)")
+        axes.set_xticks([0.0, 0.5, 1.0, 1.5, 2.0], ["π₀", "0.5", "π*", "1.5", "2"])
+        axes.legend(frameon=False)
+    figure.savefig(FIGURES / "lower_bound.png", dpi=130)
 
 
 def draw_cross_entropy_method() -> None:
@@ -151,5 +217,13 @@ if __name__ == "__main__":
     mpl.use("agg")
     mpl.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "savefig.facecolor": "white"}
     FIGURES.mkdir(exist_ok=True)
-    for draw in (draw_losses, draw_soft_optimum, draw_gradients, draw_improvement, draw_cross_entropy_method):
+    for draw in (
+        draw_losses,
+        draw_soft_optimum,
+        draw_gradients,
+        draw_normalisers,
+        draw_improvement,
+        draw_lower_bound,
+        draw_cross_entropy_method,
+    ):
         draw()

@@ -91,8 +91,10 @@ def test_an_update_on_the_same_data_gives_the_same_parameters(hyperparameters: d
         torch.testing.assert_close(getattr(fast.storage, name), getattr(plain.storage, name), rtol=1e-5, atol=1e-6)
     assert fast.learning_rate == plain.learning_rate
     assert metrics[1] == pytest.approx(metrics[0], rel=1e-4, abs=1e-6)
-    # rsl_rl logs it after an update
-    torch.testing.assert_close(fast.actor.output_std.mean(), plain.actor.output_std.mean(), rtol=1e-5, atol=0.0)
+    # rsl_rl logs it after an update: that of the last mini-batch, or with graphs that of after its step
+    one_step = 2.0 * fast.learning_rate if fast.uses_graphs else 0.0  # type: ignore[attr-defined]
+    stds = fast.actor.output_std.mean(), plain.actor.output_std.mean()
+    torch.testing.assert_close(*stds, rtol=1e-5 + one_step, atol=0.0)
     for name, network in plain.save().items():
         if name.endswith("_state_dict") and name != "optimizer_state_dict":
             for key, value in network.items():

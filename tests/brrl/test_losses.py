@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from isaaclab_bpo import brrl
 
@@ -61,20 +63,26 @@ def test_median_loss_by_hand() -> None:
     # x = Q - μ = 2 at level 1/2: log(1 + e^-2) + 1
     loss = brrl.median_loss(torch.tensor([3.0]), torch.tensor([1.0]))
     assert loss.item() == pytest.approx(math.log1p(math.exp(-2.0)) + 1.0)
-    # x = -2 at level 3/4: log(1 + e^-2) + 2/4
+    # x = -2 at level 3/4: b = log(1/3), so log(1 + e^-2/3) + 2/4
     loss = brrl.median_loss(torch.tensor([1.0]), torch.tensor([3.0]), level=0.75)
-    assert loss.item() == pytest.approx(math.log1p(math.exp(-2.0)) + 0.5)
+    assert loss.item() == pytest.approx(math.log1p(math.exp(-2.0) / 3.0) + 0.5)
+    # Temperature 4 and Q - μ = 8, so x = 2 again: 4 times the first
+    loss = brrl.median_loss(torch.tensor([9.0]), torch.tensor([1.0]), temperature=4.0)
+    assert loss.item() == pytest.approx(4.0 * (math.log1p(math.exp(-2.0)) + 1.0))
 
 
 @pytest.mark.parametrize("level", [0.1, 0.5, 0.8])
 def test_gradient_of_the_median_loss_is_the_sigmoid(level: float) -> None:
-    returns = torch.linspace(
-        -5.0, 5.0, 10, dtype=torch.float64
-    )  # 0, where |x| has a kink that cancels, is not among them
-    medians = torch.zeros(10, dtype=torch.float64, requires_grad=True)
-    brrl.median_loss(returns, medians, level).backward()
-    assert medians.grad is not None
-    torch.testing.assert_close(-10.0 * medians.grad, torch.sigmoid(returns) - (1.0 - level))
+    """By x = (Q - μ)/T: σ(x + b) - (1 - level), 0 at x = 0, whatever the temperature is."""
+    returns = torch.linspace(-50.0, 50.0, 11, dtype=torch.float64)
+    offset = math.log((1.0 - level) / level)
+    for temperature in (1.0, 2.0):
+        medians = torch.zeros(11, dtype=torch.float64, requires_grad=True)
+        brrl.median_loss(returns, medians, level, temperature).backward()
+        assert medians.grad is not None
+        expected = torch.sigmoid(returns / temperature + offset) - (1.0 - level)
+        torch.testing.assert_close(-11.0 * medians.grad, expected, rtol=1e-12, atol=1e-15)
+        assert medians.grad[5].item() == pytest.approx(0.0, abs=1e-15)
 
 
 def test_median_loss_does_not_overflow() -> None:
@@ -84,8 +92,8 @@ def test_median_loss_does_not_overflow() -> None:
 
 @pytest.mark.parametrize("level", [0.25, 0.5, 0.75])
 def test_median_loss_finds_the_quantile(level: float) -> None:
-    """Of a skewed distribution whose scale, 100, dwarfs the smoothing, 1."""
-    returns = 100.0 * torch.distributions.Exponential(1.0).sample((20000,)).double()
+    """Of a skewed distribution whose scale, 1000, dwarfs the smoothing, 1."""
+    returns = 1000.0 * torch.distributions.Exponential(1.0).sample((20000,)).double()
     median = torch.zeros((), dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([median], lr=1.0, max_iter=200, line_search_fn="strong_wolfe")
 
@@ -99,16 +107,61 @@ def test_median_loss_finds_the_quantile(level: float) -> None:
     assert median.item() == pytest.approx(returns.quantile(level).item(), rel=0.02)
 
 
-@pytest.mark.parametrize("level", [0.5, 2.0 / 3.0])
+@pytest.mark.parametrize("level", [0.2, 0.5, 0.9])
 def test_smoothing_tends_to_the_mean_when_it_is_wide(level: float) -> None:
-    """T far above the spread of Q: E[σ((Q - μ)/T)] = 1 - level gives μ = E[Q] - T logit(1 - level)."""
+    """T far above the spread of Q, whatever the level is: E[σ((Q - μ)/T + b)] = σ(b) gives μ = E[Q] + O(1/T)."""
     returns = torch.distributions.Exponential(1.0).sample((20000,)).double()
-    temperature = 100.0
-    expected = returns.mean() - temperature * math.log((1.0 - level) / level)
-    medians = expected.clone().requires_grad_()
-    brrl.median_loss(returns, medians.expand_as(returns), level, temperature).backward()
+    medians = torch.full_like(returns, returns.mean().item()).requires_grad_()
+    brrl.median_loss(returns, medians, level, temperature=1000.0).backward()
     assert medians.grad is not None
-    assert medians.grad.item() == pytest.approx(0.0, abs=1e-4)
+    # In units of the curvature, level (1 - level)/T, the step to the minimum
+    assert abs(medians.grad.sum().item()) * 1000.0 / (level * (1.0 - level)) < 2e-3
+
+
+# Does the target ratio average 1, as the ratio of a policy does? By quantiles of Q, each standardised
+GRID = np.linspace(0.0, 1.0, 20003)[1:-1]
+STUDENT = stats.t(3.0)  # heavy-tailed: the least degrees of freedom with a standard deviation
+Q_VALUES = {
+    "normal": torch.from_numpy(stats.norm.ppf(GRID)),
+    "exponential": torch.from_numpy(stats.expon.ppf(GRID) - 1.0),
+    "heavy-tailed": torch.from_numpy(STUDENT.ppf(GRID) / STUDENT.std()),
+}
+ASYMMETRIC = [brrl.RatioBounds(0.5, 3.0), brrl.RatioBounds(0.0, 1.2), brrl.RatioBounds(0.7, 1.9)]
+
+
+def minimiser(q_values: torch.Tensor, level: float, temperature: float) -> float:
+    """Return the μ at which the gradient of the median loss vanishes, by bisection."""
+    low, high = q_values.min().item(), q_values.max().item()
+    for _ in range(60):
+        middle = torch.tensor(0.5 * (low + high), dtype=torch.float64, requires_grad=True)
+        brrl.median_loss(q_values, middle.expand_as(q_values), level, temperature).backward()
+        low, high = (middle.item(), high) if middle.grad < 0.0 else (low, middle.item())  # type: ignore[operator]
+    return 0.5 * (low + high)
+
+
+@pytest.mark.parametrize("temperature", [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0])
+@pytest.mark.parametrize("bounds", [BOUNDS, *ASYMMETRIC], ids=str)
+@pytest.mark.parametrize("name", Q_VALUES)
+def test_a_critic_of_the_targets_temperature_normalises_it(
+    name: str, bounds: brrl.RatioBounds, temperature: float
+) -> None:
+    """E[ρ*] = 1 for ``median="critic"`` with T = λ; the clamp of Ã/λ leaves up to (c_h - c_l) σ(-10 - b)."""
+    q = Q_VALUES[name]
+    target = brrl.target_ratio(q - minimiser(q, bounds.level, temperature), bounds, temperature)
+    assert target.mean().item() == pytest.approx(1.0, abs=5e-4)
+
+
+@pytest.mark.parametrize("bounds", ASYMMETRIC, ids=str)
+@pytest.mark.parametrize("name", Q_VALUES)
+def test_the_mean_as_median_is_not_drawn_to_the_midpoint(name: str, bounds: brrl.RatioBounds) -> None:
+    """``median="value"``: as λ grows, E[ρ*] tends to 1, not to the midpoint of the bounds."""
+    q = Q_VALUES[name]
+    biases = [abs(brrl.target_ratio(q - q.mean(), bounds, t).mean().item() - 1.0) for t in (1.0, 3.0, 10.0, 100.0)]
+    assert biases == sorted(biases, reverse=True)
+    assert biases[-1] < 1e-3 * (bounds.upper - bounds.lower)
+    # A state in which all actions are equally good asks for no change, at any temperature
+    for temperature in (None, 0.01, 1.0):
+        assert brrl.target_ratio(torch.zeros(3), bounds, temperature).tolist() == pytest.approx([1.0] * 3)
 
 
 def test_median_loss_of_samples() -> None:

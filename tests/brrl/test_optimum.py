@@ -142,7 +142,7 @@ def test_soft_optimum_tends_to_the_hard_one_and_to_the_prior() -> None:
 
 
 def test_soft_optimum_solves_the_entropy_regularised_problem() -> None:
-    """KKT: with x = (ρ - c_l)/(c_h - c_l), the gradient Q + λ log((1 - x)/x) is the multiplier μ for every action."""
+    """KKT: with x = (ρ - c_l)/(c_h - c_l), the gradient Q + λ log((1 - x)/x) is one multiplier, μ - λ b, for all."""
     generator = torch.manual_seed(3)
     for _ in range(500):
         q, prior, bounds = random_problem(generator, ties=False)
@@ -150,7 +150,7 @@ def test_soft_optimum_solves_the_entropy_regularised_problem() -> None:
         policy, normaliser = brrl.soft_optimal_policy(q, prior, bounds, temperature)
         x = (policy / prior - bounds.lower) / (bounds.upper - bounds.lower)
         gradient = q - temperature * torch.logit(x)
-        assert (gradient - normaliser).abs().max().item() < 1e-8
+        assert (gradient - (normaliser - temperature * bounds.offset)).abs().max().item() < 1e-8
 
 
 def test_soft_optimum_beats_feasible_neighbours() -> None:
@@ -177,12 +177,63 @@ def test_soft_optimum_beats_feasible_neighbours() -> None:
 
 
 def test_bpos_target_is_the_soft_optimum_of_its_normaliser() -> None:
-    """What BPO fits, c_l + (c_h - c_l) σ(Ã/λ), is the ratio of the soft optimum when μ is its normaliser."""
+    """What BPO fits, c_l + (c_h - c_l) σ(Ã/λ + b), is the ratio of the soft optimum when μ is its normaliser."""
     generator = torch.manual_seed(6)
     q = torch.randn(9, dtype=torch.float64, generator=generator)
     prior = torch.rand(9, dtype=torch.float64, generator=generator).softmax(dim=-1)
     policy, normaliser = brrl.soft_optimal_policy(q, prior, ASYMMETRIC, 0.5)  # |Ã/λ| < 10, where BPO clamps
     torch.testing.assert_close(brrl.target_ratio(q - normaliser, ASYMMETRIC, 0.5), policy / prior)
+
+
+# Groups of samples
+
+
+def test_sign_targets_of_a_finite_action_set_are_not_normalised() -> None:
+    """Remark 4.3: of four random actions the sign form misses E[ρ*] = 1 by 0.04 on average; the exact form does not."""
+    generator = torch.manual_seed(8)
+    q = torch.randn(20000, 4, dtype=torch.float64, generator=generator)
+    prior = torch.randn(20000, 4, dtype=torch.float64, generator=generator).softmax(dim=-1)
+    sign_form = brrl.target_ratio(q - brrl.quantile(q, prior).unsqueeze(-1), SYMMETRIC)
+    errors = ((prior * sign_form).sum(dim=-1) - 1.0).abs()
+    assert errors.mean().item() == pytest.approx(0.042, abs=0.002)
+    assert 0.09 < errors.max().item() <= 0.1
+    torch.testing.assert_close(brrl.optimal_policy(q, prior, SYMMETRIC).sum(dim=-1), torch.ones(20000).double())
+
+
+def test_group_targets_by_hand() -> None:
+    # 5 of 8 right, ε = 0.3: the three wrong ones get 0.7, the others share (8 - 3 · 0.7)/5 = 1.18
+    rewards = torch.tensor([1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0]).double()
+    target = brrl.group_target_ratio(rewards, brrl.RatioBounds.symmetric(0.3))
+    assert target.tolist() == pytest.approx([1.18, 0.7, 1.18, 1.18, 0.7, 1.18, 0.7, 1.18])
+    # 2 of 8 right: those get 1.3, the others (8 - 2.6)/6 = 0.9
+    target = brrl.group_target_ratio(torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]), SYMMETRIC)
+    assert target.tolist() == pytest.approx([1.2] * 2 + [(8.0 - 2.4) / 6.0] * 6)
+    # All the same, and a group of one: nothing to prefer
+    for rewards in (torch.ones(4), torch.tensor([3.0])):
+        for temperature in (None, 1e-4, 1.0):
+            target = brrl.group_target_ratio(rewards, ASYMMETRIC, temperature)
+            torch.testing.assert_close(target, torch.ones_like(rewards))
+
+
+@pytest.mark.parametrize("temperature", [None, 1e-4, 0.3, 10.0])
+@pytest.mark.parametrize("bounds", [SYMMETRIC, ASYMMETRIC], ids=str)
+def test_group_targets_are_the_optimum_over_the_group(bounds: brrl.RatioBounds, temperature: float | None) -> None:
+    generator = torch.manual_seed(9)
+    rewards = (2.0 * torch.randn(3, 50, 7, dtype=torch.float64, generator=generator)).round() / 2.0
+    target = brrl.group_target_ratio(rewards, bounds, temperature)
+    assert target.shape == rewards.shape
+    torch.testing.assert_close(target.mean(dim=-1), torch.ones(3, 50).double(), rtol=0.0, atol=1e-10)
+    assert ((target >= bounds.lower - 1e-12) & (target <= bounds.upper + 1e-12)).all()
+    for group, ratios in zip(rewards.flatten(0, 1), target.flatten(0, 1), strict=True):
+        prior = torch.full_like(group, 1.0 / 7.0)
+        if temperature is None:
+            limits = (bounds.lower, bounds.upper)
+            program = linprog(-group.numpy() / 7.0, A_eq=np.full((1, 7), 1.0 / 7.0), b_eq=[1.0], bounds=limits)
+            assert (group * ratios).mean().item() == pytest.approx(-program.fun, abs=1e-9)
+        else:
+            normaliser = brrl.soft_optimal_policy(group, prior, bounds, temperature)[1]
+            share = torch.sigmoid((group - normaliser) / temperature + bounds.offset)
+            torch.testing.assert_close(ratios, bounds.lower + (bounds.upper - bounds.lower) * share)
 
 
 # The cross-entropy method
@@ -242,7 +293,7 @@ def test_impossible_temperature_is_refused(temperature: float) -> None:
 
 @pytest.mark.parametrize("elite_fraction", [0.0, 1.0, -0.1, 2.0, math.nan])
 def test_impossible_elite_fraction_is_refused(elite_fraction: float) -> None:
-    with pytest.raises(ValueError, match="elite_fraction must be a number in"):
+    with pytest.raises(ValueError, match="elite_fraction must be a finite number in"):
         brrl.elite_weights(Q, elite_fraction)
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""PPO's loss and its rewriting as the fit of a ratio."""
+"""PPO's loss, and its rewritings as the fit of a ratio."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import torch
 from isaaclab_bpo import brrl
 
 BOUNDS = [brrl.RatioBounds.symmetric(0.2), brrl.RatioBounds(0.6, 1.9)]
+
+
+LOSSES = [brrl.ppo_clipped_loss, brrl.ppo_ratio_fit_loss, brrl.ppo_ratio_fit_loss_inside_bounds]
 
 
 def gradient(loss, ratio: torch.Tensor, advantages: torch.Tensor, bounds: brrl.RatioBounds) -> torch.Tensor:
@@ -34,50 +37,77 @@ def test_ppos_loss_by_hand() -> None:
     assert brrl.ppo_clipped_loss(ratio, advantages, BOUNDS[0]).item() == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("bounds", BOUNDS)
-def test_gradients_are_equal_inside_the_bounds(bounds: brrl.RatioBounds) -> None:
+def regions(ratio: torch.Tensor, advantages: torch.Tensor, bounds: brrl.RatioBounds) -> dict[str, torch.Tensor]:
+    """Return the six regions, by the sign of A and the place of ρ, each with samples in it."""
+    places = {
+        "below": ratio < bounds.lower,
+        "inside": (ratio > bounds.lower) & (ratio < bounds.upper),
+        "above": ratio > bounds.upper,
+    }
+    signs = {"A > 0": advantages > 0.0, "A < 0": advantages < 0.0}
+    found = {f"{sign}, {place}": signs[sign] & places[place] for sign in signs for place in places}
+    assert all(region.sum() > 50 for region in found.values())
+    return found
+
+
+@pytest.mark.parametrize("bounds", BOUNDS, ids=str)
+def test_the_fit_is_ppos_loss_up_to_a_constant_for_every_ratio(bounds: brrl.RatioBounds) -> None:
     ratio, advantages = samples(0)
-    inside = (ratio > bounds.lower) & (ratio < bounds.upper)
-    assert inside.sum() > 200
-    ours = gradient(brrl.ppo_ratio_fit_loss, ratio, advantages, bounds)
-    ppo = gradient(brrl.ppo_clipped_loss, ratio, advantages, bounds)
-    torch.testing.assert_close(ours[inside], ppo[inside], rtol=1e-12, atol=0.0)
-    torch.testing.assert_close(ppo[inside], -advantages[inside], rtol=1e-12, atol=0.0)
+    target = bounds.lower + (bounds.upper - bounds.lower) * (advantages > 0.0).double()
+    fit = brrl.ppo_ratio_fit_loss(ratio, advantages, bounds, "none")
+    ppo = brrl.ppo_clipped_loss(ratio, advantages, bounds, "none")
+    torch.testing.assert_close(fit, ppo + advantages * target, rtol=0.0, atol=1e-14)
 
 
-@pytest.mark.parametrize("bounds", BOUNDS)
-def test_gradients_outside_the_bounds(bounds: brrl.RatioBounds) -> None:
-    """Beyond the target PPO's gradient is 0 and that of l' leads back; short of it both lead there."""
+@pytest.mark.parametrize("bounds", BOUNDS, ids=str)
+def test_gradients_are_ppos_in_all_six_regions(bounds: brrl.RatioBounds) -> None:
     ratio, advantages = samples(1)
-    beyond = ((ratio > bounds.upper) & (advantages > 0.0)) | ((ratio < bounds.lower) & (advantages < 0.0))
-    short = ((ratio < bounds.lower) & (advantages > 0.0)) | ((ratio > bounds.upper) & (advantages < 0.0))
-    assert min(beyond.sum(), short.sum()) > 100
-    ours = gradient(brrl.ppo_ratio_fit_loss, ratio, advantages, bounds)
+    fit = gradient(brrl.ppo_ratio_fit_loss, ratio, advantages, bounds)
     ppo = gradient(brrl.ppo_clipped_loss, ratio, advantages, bounds)
-    assert (ppo[beyond] == 0.0).all()
-    torch.testing.assert_close(ours[beyond], advantages[beyond], rtol=1e-12, atol=0.0)
-    torch.testing.assert_close(ours[short], ppo[short], rtol=1e-12, atol=0.0)
-    torch.testing.assert_close(ppo[short], -advantages[short], rtol=1e-12, atol=0.0)
+    flat = {"A > 0, above", "A < 0, below"}
+    for name, region in regions(ratio, advantages, bounds).items():
+        expected = torch.zeros_like(ratio) if name in flat else -advantages
+        torch.testing.assert_close(ppo[region], expected[region], rtol=1e-12, atol=0.0, msg=name)
+        torch.testing.assert_close(fit[region], expected[region], rtol=1e-12, atol=0.0, msg=name)
 
 
-@pytest.mark.parametrize("bounds", BOUNDS)
-def test_losses_differ_by_a_constant_where_ppo_is_not_clipped(bounds: brrl.RatioBounds) -> None:
+@pytest.mark.parametrize("bounds", BOUNDS, ids=str)
+def test_the_pages_form_differs_from_ppo_on_the_wrong_side_only(bounds: brrl.RatioBounds) -> None:
     ratio, advantages = samples(2)
-    target = torch.where(advantages > 0.0, bounds.upper, bounds.lower)
-    for r, a, t in zip(ratio, advantages, target, strict=True):
-        if (r < t) == (a > 0.0):
-            difference = brrl.ppo_ratio_fit_loss(r, a, bounds) - brrl.ppo_clipped_loss(r, a, bounds)
-            torch.testing.assert_close(difference, a * t)
+    page = gradient(brrl.ppo_ratio_fit_loss_inside_bounds, ratio, advantages, bounds)
+    ppo = gradient(brrl.ppo_clipped_loss, ratio, advantages, bounds)
+    wrong_side = {"A > 0, below", "A < 0, above"}
+    for name, region in regions(ratio, advantages, bounds).items():
+        expected = torch.zeros_like(ratio) if name in wrong_side else ppo
+        torch.testing.assert_close(page[region], expected[region], rtol=1e-12, atol=0.0, msg=name)
 
 
-def test_the_rewriting_is_bpos_hard_loss_with_the_mean_as_median() -> None:
+@pytest.mark.parametrize("bounds", BOUNDS, ids=str)
+@pytest.mark.parametrize("advantage", [1.5, -1.5])
+def test_the_pages_form_jumps_by_the_width_of_the_bounds(bounds: brrl.RatioBounds, advantage: float) -> None:
+    wrong, right = (bounds.lower, bounds.upper) if advantage > 0.0 else (bounds.upper, bounds.lower)
+    away = -1e-9 if advantage > 0.0 else 1e-9
+    ratio = torch.tensor([wrong, wrong + away, right, right - away], dtype=torch.float64)
+    losses = brrl.ppo_ratio_fit_loss_inside_bounds(ratio, torch.full_like(ratio, advantage), bounds, "none")
+    width = bounds.upper - bounds.lower
+    assert losses.tolist() == pytest.approx([1.5 * width, 0.0, 0.0, 0.0], abs=1e-8)
+
+
+@pytest.mark.parametrize("bounds", BOUNDS, ids=str)
+def test_bpo_adds_to_ppos_gradient_exactly_beyond_the_bound(bounds: brrl.RatioBounds) -> None:
+    """BPO's hard loss with V for μ: the same as PPO's fit, and where A (ρ - ρ_A) > 0 a pull back by |A|."""
     ratio, advantages = samples(3)
-    target = brrl.target_ratio(advantages, BOUNDS[0])
-    bpo = brrl.advantage_weighted_tv(ratio, target, advantages.abs())
-    torch.testing.assert_close(brrl.ppo_ratio_fit_loss(ratio, advantages, BOUNDS[0]), bpo)
+    target = bounds.lower + (bounds.upper - bounds.lower) * (advantages > 0.0).double()
+
+    def bpo_loss(ratio: torch.Tensor, advantages: torch.Tensor, bounds: brrl.RatioBounds) -> torch.Tensor:
+        return brrl.bpo_loss(ratio, advantages, advantages, bounds)
+
+    added = gradient(bpo_loss, ratio, advantages, bounds) - gradient(brrl.ppo_clipped_loss, ratio, advantages, bounds)
+    beyond = advantages * (ratio - target) > 0.0
+    torch.testing.assert_close(added, torch.where(beyond, advantages, 0.0), rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("loss", [brrl.ppo_clipped_loss, brrl.ppo_ratio_fit_loss])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_wrong_arguments_are_named(loss) -> None:
     with pytest.raises(TypeError, match="advantages must be a floating-point tensor"):
         loss(torch.ones(3), torch.ones(3, dtype=torch.long), BOUNDS[0])

@@ -67,11 +67,38 @@ def test_hard_target_is_bang_bang(dtype: torch.dtype) -> None:
     assert target.tolist() == [0.75, 1.0, 1.25]
 
 
+def test_hard_target_of_asymmetric_bounds() -> None:
+    target = brrl.target_ratio(torch.tensor([-2.0, 0.0, 1e-3]).double(), brrl.RatioBounds(0.5, 3.0))
+    assert target.tolist() == [0.5, 1.0, 3.0]
+
+
 def test_soft_target_by_hand() -> None:
-    bounds = brrl.RatioBounds(0.5, 2.0)
-    # σ(log 3) = 3/4, so at Ã = λ log 3: ρ* = 0.5 + 1.5 · 3/4 = 1.625; at 0: the midpoint 1.25
-    target = brrl.target_ratio(torch.tensor([0.1 * math.log(3.0), 0.0]), bounds, temperature=0.1)
-    assert target.tolist() == pytest.approx([1.625, 1.25])
+    # Symmetric: σ(log 3) = 3/4, so at Ã = λ log 3: ρ* = 0.8 + 0.4 · 3/4 = 1.1
+    target = brrl.target_ratio(torch.tensor([0.1 * math.log(3.0), 0.0]), brrl.RatioBounds.symmetric(0.2), 0.1)
+    assert target.tolist() == pytest.approx([1.1, 1.0])
+    # Bounds (1/2, 3): b = log(1/4), so σ(b) = 1/5: ρ* = 0.5 + 2.5 / 5 = 1 at Ã = 0, and 0.5 + 2.5 · 3/7 at Ã = λ log 3
+    bounds = brrl.RatioBounds(0.5, 3.0)
+    assert bounds.offset == pytest.approx(math.log(0.25))
+    target = brrl.target_ratio(torch.tensor([0.0, 0.1 * math.log(3.0)]), bounds, temperature=0.1)
+    assert target.tolist() == pytest.approx([1.0, 0.5 + 2.5 * 3.0 / 7.0])
+
+
+@pytest.mark.parametrize("bounds", [brrl.RatioBounds.symmetric(0.2), brrl.RatioBounds(0.5, 3.0)], ids=str)
+def test_soft_target_is_clamped_at_ten_temperatures(bounds: brrl.RatioBounds) -> None:
+    at = brrl.target_ratio(torch.tensor([-1.0, 1.0]).double(), bounds, 0.1)
+    assert torch.equal(brrl.target_ratio(torch.tensor([-1.1, 1e6]).double(), bounds, 0.1), at)
+    inside = brrl.target_ratio(torch.tensor([-0.99, 0.99]).double(), bounds, 0.1)
+    assert ((inside - at) * torch.tensor([1.0, -1.0]) > 1e-7).all()
+
+
+@pytest.mark.parametrize("temperature", [None, 1e-3, 0.1, 10.0])
+@pytest.mark.parametrize("bounds", [brrl.RatioBounds(0.5, 3.0), brrl.RatioBounds(0.0, 1.2)], ids=str)
+def test_no_sample_is_moved_against_its_median_advantage(bounds: brrl.RatioBounds, temperature: float | None) -> None:
+    """(ρ* - 1) Ã >= 0 for each sample, whatever the bounds: with the midpoint at Ã = 0 it is not so."""
+    advantages = torch.arange(-2000, 2001).double() / 1000.0
+    target = brrl.target_ratio(advantages, bounds, temperature)
+    assert ((target - 1.0) * advantages >= 0.0).all()
+    assert target[2000].item() == pytest.approx(1.0)
 
 
 def test_soft_target_tends_to_the_hard_one() -> None:

@@ -9,12 +9,16 @@ import pytest
 import torch
 from tensordict import TensorDict
 
+from isaaclab_bpo import brrl
 from isaaclab_bpo.storage import BpoRolloutStorage
 
 DEVICES = [
     "cpu",
     pytest.param("cuda:0", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")),
 ]
+
+
+SYMMETRIC = brrl.RatioBounds.symmetric(0.2)
 
 
 def make_storage(steps: int, num_envs: int, device: str) -> BpoRolloutStorage:
@@ -28,26 +32,38 @@ def test_targets_by_hand(device: str) -> None:
     st.rewards.copy_(torch.tensor([[[1.0]], [[2.0]], [[3.0]]]))
     st.values.copy_(torch.tensor([[[4.0]], [[5.0]], [[6.0]]]))
     st.dones.copy_(torch.tensor([[[0]], [[1]], [[0]]]))
-    st.compute_targets(torch.tensor([[8.0]], device=device), gamma=0.5, lam=0.5, level=0.5, normalize=False)
+    st.compute_targets(torch.tensor([[8.0]], device=device), gamma=0.5, lam=0.5, bounds=SYMMETRIC, normalize=False)
     # A = -5/4, -3, 1 (computed by hand in the test of generalized_advantages), Q = A + V
     assert st.advantages.flatten().tolist() == [-1.25, -3.0, 1.0]
     assert st.returns.flatten().tolist() == [2.75, 2.0, 7.0]
     assert st.advantage_median.item() == -1.25
     assert all(tensor.device == st.rewards.device for tensor in (st.returns, st.advantages, st.advantage_median))
 
-    st.compute_targets(torch.tensor([[8.0]], device=device), gamma=0.5, lam=0.5, level=0.0, normalize=True)
-    assert st.advantage_median.item() == -3.0
+    # Level 1/4 lies half-way between the two lowest
+    quarter = brrl.RatioBounds(0.4, 1.2)
+    st.compute_targets(torch.tensor([[8.0]], device=device), gamma=0.5, lam=0.5, bounds=quarter, normalize=True)
+    assert st.advantage_median.item() == pytest.approx(-2.125)
     assert st.advantages.mean().item() == pytest.approx(0.0, abs=1e-6)
     assert st.advantages.std().item() == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("level", [0.2, 0.5, 0.75])
-def test_quantile_of_the_advantages_has_its_share_below(level: float) -> None:
+@pytest.mark.parametrize("bounds", [SYMMETRIC, brrl.RatioBounds(0.2, 1.2), brrl.RatioBounds(0.5, 2.5)], ids=str)
+def test_quantile_of_the_advantages_has_its_share_below(bounds: brrl.RatioBounds) -> None:
     st = make_storage(8, 25, "cpu")
     st.rewards.normal_(generator=torch.manual_seed(0))
-    st.compute_targets(torch.zeros(25, 1), gamma=0.9, lam=0.9, level=level, normalize=False)
+    st.compute_targets(torch.zeros(25, 1), gamma=0.9, lam=0.9, bounds=bounds, normalize=False)
     below = (st.advantages <= st.advantage_median).float().mean().item()
-    assert below == pytest.approx(level, abs=1.0 / 200)
+    assert below == pytest.approx(bounds.level, abs=1.0 / 200)
+
+
+@pytest.mark.parametrize("temperature", [0.01, 1.0, 30.0])
+def test_asymmetric_targets_of_the_rollout_average_1(temperature: float) -> None:
+    bounds = brrl.RatioBounds(0.5, 3.0)
+    st = make_storage(8, 25, "cpu")
+    st.rewards.normal_(generator=torch.manual_seed(0))
+    st.compute_targets(torch.zeros(25, 1), 0.9, 0.9, bounds, temperature, normalize=False)
+    target = brrl.target_ratio(st.advantages - st.advantage_median, bounds, temperature)
+    assert target.mean().item() == pytest.approx(1.0, abs=5e-4)  # what the clamp at ±10 leaves
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -85,7 +101,7 @@ def test_targets_need_no_memory_beyond_rsl_rls() -> None:
     """The median is one number, and a transition takes two bytes more than in rsl_rl's: its flags."""
     st = make_storage(4, 6, "cpu")
     own = [value for value in vars(st).values() if isinstance(value, torch.Tensor)]
-    st.compute_targets(torch.zeros(6, 1), gamma=0.9, lam=0.9, level=0.5)
+    st.compute_targets(torch.zeros(6, 1), gamma=0.9, lam=0.9, bounds=SYMMETRIC)
     after = [value for value in vars(st).values() if isinstance(value, torch.Tensor)]
     assert sum(t.nbytes for t in after) == sum(t.nbytes for t in own)
     # valid, and time_outs where the environment tells them

@@ -222,9 +222,11 @@ class BPO(PPO):
         hidden_state = self.critic.get_hidden_state()
         last_values = self.critic(self._last_obs).nan_to_num(0.0, 0.0, 0.0)
         self.critic.reset(hidden_state=hidden_state)  # the bootstrap must not advance the critic's state
-        level = self.bounds.level if self.median.of_rollout else None
+        bounds = self.bounds if self.median.of_rollout else None
         normalize = not self.normalize_advantage_per_mini_batch
-        self.storage.compute_targets(last_values, self.gamma, self.lam, level, normalize, self.is_multi_gpu)
+        self.storage.compute_targets(
+            last_values, self.gamma, self.lam, bounds, self.options.temperature, normalize, self.is_multi_gpu
+        )
         self.health.count_valid(self.storage, self.is_multi_gpu)
 
     def update_mini_batch(self, batch: Any) -> torch.Tensor:

@@ -8,7 +8,8 @@ actions, :mod:`.tabular` iterates that on finite Markov decision processes, and 
 language models.
 
 Every function raises a TypeError for a tensor that is not of floating-point numbers, and a ValueError if shapes or
-devices differ or a number is out of its range. None looks at a tensor's values: the host would have to wait for them.
+devices differ or a number is out of its range. None looks at a tensor's values, because the host would have to wait for
+them. The exceptions are the two bounds of :mod:`.tabular`, which check the condition of their corollary.
 
 Reference: Ao et al., "Bounded Ratio Reinforcement Learning", arXiv:2604.18578.
 """
@@ -38,7 +39,7 @@ from .group import (
 from .learning_rate import adapted_learning_rate
 from .losses import bpo_loss, median_loss, value_loss
 from .optimum import elite_weights, group_target_ratio, optimal_policy, quantile, soft_optimal_policy
-from .ppo import ppo_clipped_loss, ppo_ratio_fit_loss
+from .ppo import ppo_clipped_loss, ppo_ratio_fit_loss, ppo_ratio_fit_loss_inside_bounds
 from .ratio import RatioBounds, target_ratio
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "optimal_policy",
     "ppo_clipped_loss",
     "ppo_ratio_fit_loss",
+    "ppo_ratio_fit_loss_inside_bounds",
     "quantile",
     "soft_optimal_policy",
     "target_ratio",

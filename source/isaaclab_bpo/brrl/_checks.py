@@ -31,10 +31,14 @@ def check_tensors(**tensors: torch.Tensor) -> None:
             raise ValueError(f"{name} is on {tensor.device}, but {first_name} is on {first.device}.")
 
 
-def check_number(name: str, value: float, *, low: float, high: float = math.inf, open_low: bool = False) -> None:
-    """Raise a ValueError unless a number is finite and in [low, high], or in (low, high] with ``open_low``."""
-    if not (math.isfinite(value) and value <= high and (value > low if open_low else value >= low)):
-        left, right = "(" if open_low else "[", ")" if math.isinf(high) else "]"
+def check_number(
+    name: str, value: float, *, low: float, high: float = math.inf, open_low: bool = False, open_high: bool = False
+) -> None:
+    """Raise a ValueError unless a number is finite and in [low, high], whose ends may be open."""
+    above = value > low if open_low else value >= low
+    below = value < high if open_high else value <= high
+    if not (math.isfinite(value) and above and below):
+        left, right = "(" if open_low else "[", ")" if open_high or math.isinf(high) else "]"
         raise ValueError(f"{name} must be a finite number in {left}{low:g}, {high:g}{right}, got {value}.")
 
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch.nn import functional
 
@@ -25,9 +27,9 @@ def bpo_loss(
 ) -> torch.Tensor:
     """Return the loss of BPO: the divergence of the policy from the optimum of the bounded-ratio problem.
 
-    l_BPO = |A| · |ρ - ρ*|,   ρ* = c_l + (c_h - c_l) σ(Ã/λ)
+    l_BPO = |A| · |ρ - ρ*|,   ρ* = c_l + (c_h - c_l) σ(Ã/λ + b),   b = 0 for symmetric bounds
 
-    Reference: Ao et al., arXiv:2604.18578, Theorem 4.1 (ρ*) and the BPO loss.
+    Reference: Ao et al., arXiv:2604.18578, Theorem 4.1 (ρ*), and the BPO loss, which Corollary 4.5 justifies.
 
     Args:
         ratio: ρ = π(a|s)/π₀(a|s) of samples from π₀, any shape; carries the gradient.
@@ -53,33 +55,34 @@ def median_loss(
     temperature: float = 1.0,
     reduction: Reduction = "mean",
 ) -> torch.Tensor:
-    """Return the smoothed pinball loss whose minimiser μ is the (smoothed) median, or another quantile, of Q̂.
+    """Return the loss whose minimiser μ normalises the soft optimum: the smoothed median, or another quantile, of Q̂.
 
-    T · ( softplus(-|x|) + level · max(x, 0) + (1 - level) · max(-x, 0) ),  x = (Q̂ - μ)/T
+    T · ( softplus(x + b) - (1 - level) · x ),   x = (Q̂ - μ)/T,   b = logit(1 - level)
 
     At level 1/2 and temperature 1 this is softplus(-|x|) + |x|/2, a log-cosh. The gradient with respect to Q̂ - μ
-    is σ(x) - (1 - level), so that at the minimum E[σ((Q̂ - μ)/T)] = 1 - level: the (soft) mass above μ is 1 - level.
-    As T -> 0 the loss becomes the pinball loss, and μ the quantile itself.
+    is σ(x + b) - (1 - level), so that at the minimum E[σ((Q̂ - μ)/T + b)] = 1 - level, which is E[ρ*] = 1 for the
+    target ratio of temperature λ = T. As T -> 0 the loss becomes the pinball loss, and μ the quantile at the level;
+    as T -> ∞ μ becomes the mean.
 
-    Reference: Ao et al., arXiv:2604.18578, the loss of the median critic.
+    Reference: Ao et al., arXiv:2604.18578, the loss of the median critic; levels other than 1/2 and b are ours.
 
     Args:
         returns: Q̂, any shape, in units of return.
         medians: μ, same shape; carries the gradient.
-        level: Quantile level in [0, 1], see :attr:`RatioBounds.level`.
+        level: Quantile level in (0, 1), see :attr:`RatioBounds.level`.
         temperature: T > 0, in units of return.
-
         reduction: See :data:`isaaclab_bpo.brrl.Reduction`.
 
     Returns:
         A scalar, or with the reduction "none" a tensor shaped like ``returns``.
     """
     check_tensors(returns=returns, medians=medians)
-    check_number("level", level, low=0.0, high=1.0)
+    check_number("level", level, low=0.0, high=1.0, open_low=True, open_high=True)
     check_number("temperature", temperature, low=0.0, open_low=True)
     error = (returns - medians) / temperature
-    pinball = level * error.relu() + (1.0 - level) * (-error).relu()
-    return temperature * reduce(functional.softplus(-error.abs()) + pinball, reduction)
+    offset = math.log((1.0 - level) / level)
+    # -logsigmoid(-x) is softplus(x), without torch's cut to x above 20
+    return temperature * reduce(-functional.logsigmoid(-error - offset) - (1.0 - level) * error, reduction)
 
 
 def value_loss(

@@ -20,14 +20,14 @@ _BISECTIONS = 120
 
 
 def optimal_policy(q_values: torch.Tensor, prior: torch.Tensor, bounds: RatioBounds) -> torch.Tensor:
-    """Return the policy that solves the bounded-ratio problem.
+    """Return the policy that solves the bounded-ratio problem without regularisation: the limit λ -> 0.
 
     π*(a) = c_h π₀(a) where Q(a) > μ,  c_l π₀(a) where Q(a) < μ,
 
     with μ the quantile of Q under π₀ at level τ = (c_h - 1)/(c_h - c_l). Actions with Q(a) = μ share what is left: the
     part of their mass that lies below the level gets c_l, the rest c_h. So π* sums to 1 also where Q has ties.
 
-    Reference: Ao et al., arXiv:2604.18578, Theorem 4.1, and its extension to asymmetric bounds.
+    Reference: Ao et al., arXiv:2604.18578, Remark 4.3 and Section 4.6; the exact treatment of ties is ours.
 
     Args:
         q_values: Q(a), shape (..., A).
@@ -70,18 +70,19 @@ def quantile(q_values: torch.Tensor, prior: torch.Tensor, level: float = 0.5) ->
 def soft_optimal_policy(
     q_values: torch.Tensor, prior: torch.Tensor, bounds: RatioBounds, temperature: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the optimum of the bounded-ratio problem with an entropy bonus, and its normaliser.
+    """Return the solution of the regularised bounded-ratio problem, the paper's, and its normaliser.
 
-    π*(a) = π₀(a) (c_l + (c_h - c_l) σ((Q(a) - μ)/λ)),  with μ such that E_{π₀}[σ((Q - μ)/λ)] = (1 - c_l)/(c_h - c_l)
+    π*(a) = π₀(a) (c_l + (c_h - c_l) σ((Q(a) - μ)/λ + b)) with b as in :func:`target_ratio` and μ such that Σ_a π* = 1,
 
     solves  max_ρ E_{π₀}[ρ Q] + λ (c_h - c_l) E_{π₀}[H((ρ - c_l)/(c_h - c_l))]  subject to  E_{π₀}[ρ] = 1,
 
-    where H(x) = -x log x - (1 - x) log(1 - x) is the binary entropy. As λ -> 0 it tends to :func:`optimal_policy`, as
-    λ -> ∞ to π₀.
+    where H(x) = -x log x - (1 - x) log(1 - x) is the binary entropy. As λ -> 0 it tends to :func:`optimal_policy`, and
+    μ to the quantile; as λ -> ∞ to π₀, and μ to E[Q].
 
-    The left-hand side of the condition on μ falls as μ grows. With h = (1 - c_l)/(c_h - c_l) the root lies between
-    min Q - λ logit(h) and max Q - λ logit(h). The bisection runs in units of λ from the hard quantile, near which the
-    root lies when λ is small, so that it stays accurate there.
+    Σ_a π* falls as μ grows, and with b its root lies between the least and the greatest Q. The bisection runs in units
+    of λ from the hard quantile, near which the root lies when λ is small, so that it stays accurate there.
+
+    Reference: Ao et al., arXiv:2604.18578, Theorem 4.1.
 
     Args:
         q_values: Q(a), shape (..., A).
@@ -94,20 +95,22 @@ def soft_optimal_policy(
     """
     q, p = _validated(q_values, prior)
     check_number("temperature", temperature, low=0.0, open_low=True)
-    share = 1.0 - bounds.level  # h, the mass that gets c_h
-    logit = math.log(share / bounds.level)
     origin = quantile(q, p, bounds.level)
     scaled = (q - origin.unsqueeze(-1)) / temperature
     possible = p > 0.0
-    low = scaled.masked_fill(~possible, math.inf).amin(dim=-1) - logit
-    high = scaled.masked_fill(~possible, -math.inf).amax(dim=-1) - logit
+    low = scaled.masked_fill(~possible, math.inf).amin(dim=-1)
+    high = scaled.masked_fill(~possible, -math.inf).amax(dim=-1)
+
+    def share(shift: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(scaled - shift.unsqueeze(-1) + bounds.offset)
+
     for _ in range(_BISECTIONS):
         middle = 0.5 * (low + high)
-        too_low = (p * torch.sigmoid(scaled - middle.unsqueeze(-1))).sum(dim=-1) > share
+        too_low = (p * share(middle)).sum(dim=-1) > 1.0 - bounds.level
         low, high = torch.where(too_low, middle, low), torch.where(too_low, high, middle)
     shift = 0.5 * (low + high)
-    ratio = bounds.lower + (bounds.upper - bounds.lower) * torch.sigmoid(scaled - shift.unsqueeze(-1))
-    return (p * ratio).to(q_values.dtype), (origin + temperature * shift).to(q_values.dtype)
+    policy = p * (bounds.lower + (bounds.upper - bounds.lower) * share(shift))
+    return policy.to(q_values.dtype), (origin + temperature * shift).to(q_values.dtype)
 
 
 def group_target_ratio(rewards: torch.Tensor, bounds: RatioBounds, temperature: float | None = None) -> torch.Tensor:
@@ -151,8 +154,7 @@ def elite_weights(scores: torch.Tensor, elite_fraction: float) -> torch.Tensor:
         Weights, shape (..., n), which sum to 1 over the last dimension.
     """
     check_tensors(scores=scores)
-    if not 0.0 < elite_fraction < 1.0:
-        raise ValueError(f"elite_fraction must be a number in (0, 1), got {elite_fraction}.")
+    check_number("elite_fraction", elite_fraction, low=0.0, high=1.0, open_low=True, open_high=True)
     prior = torch.full_like(scores, 1.0 / scores.shape[-1])
     return optimal_policy(scores, prior, RatioBounds(0.0, 1.0 / elite_fraction))
 

@@ -9,8 +9,7 @@ import torch
 
 from ._checks import check_tensors
 from ._reduction import Reduction, reduce
-from .losses import bpo_loss
-from .ratio import RatioBounds
+from .ratio import RatioBounds, target_ratio
 
 
 def ppo_clipped_loss(
@@ -39,15 +38,15 @@ def ppo_clipped_loss(
 def ppo_ratio_fit_loss(
     ratio: torch.Tensor, advantages: torch.Tensor, bounds: RatioBounds, reduction: Reduction = "mean"
 ) -> torch.Tensor:
-    """Return PPO's loss rewritten as the fit of the ratio to a target, l'(ρ).
+    """Return PPO's loss as the one-sided fit of the ratio to a bound.
 
-    l' = |A| · |ρ - ρ_A|,   ρ_A = c_h if A > 0, c_l if A < 0
+    l = max(0, A (ρ_A - ρ)) = l_PPO + A ρ_A,   ρ_A = c_h if A > 0, c_l if A < 0
 
-    Where PPO's loss is not clipped, it is l' minus a constant that does not depend on the policy (A ρ_A), so the
-    gradients are equal. Beyond the target, ρ > c_h with A > 0 or ρ < c_l with A < 0, PPO's gradient vanishes, while
-    that of l' leads back. l' is BPO's hard loss with the mean V in the place of the median μ.
+    A ρ_A does not depend on the policy, so that gradients are those of PPO for every ρ. BPO's hard loss with the mean V
+    for the median μ is |A| |ρ - ρ_A| = max(0, A (ρ_A - ρ)) + max(0, A (ρ - ρ_A)): it adds to PPO's gradient exactly
+    where A (ρ - ρ_A) > 0, beyond the bound, from where PPO does not come back.
 
-    Reference: Ao et al., arXiv:2604.18578, on the equivalence of PPO's loss to l'(ρ).
+    Reference: Ao et al., arXiv:2604.18578, on PPO's loss as the fit of a ratio; this form for all ρ is ours.
 
     Args:
         ratio: ρ = π(a|s)/π₀(a|s), any shape; carries the gradient.
@@ -59,4 +58,31 @@ def ppo_ratio_fit_loss(
         A scalar, or with the reduction "none" a tensor shaped like ``ratio``.
     """
     check_tensors(ratio=ratio, advantages=advantages)
-    return bpo_loss(ratio, advantages, advantages, bounds, reduction=reduction)
+    return reduce((advantages * (target_ratio(advantages, bounds) - ratio)).relu(), reduction)
+
+
+def ppo_ratio_fit_loss_inside_bounds(
+    ratio: torch.Tensor, advantages: torch.Tensor, bounds: RatioBounds, reduction: Reduction = "mean"
+) -> torch.Tensor:
+    """Return PPO's loss as the paper's project page writes it, which is 0 outside the bounds.
+
+    l' = |A| |ρ - ρ_A| if c_l <= ρ <= c_h, else 0
+
+    It differs from :func:`ppo_ratio_fit_loss` on the wrong side only: for A > 0 and ρ < c_l, and for A < 0 and ρ > c_h,
+    PPO pulls the ratio back, while l' is flat. There l' jumps by (c_h - c_l) |A|, which is 2 ε |A|.
+
+    Reference: Ao et al., arXiv:2604.18578, its project page, l'(ρ).
+
+    Args:
+        ratio: ρ = π(a|s)/π₀(a|s), any shape; carries the gradient.
+        advantages: A = Q - V, same shape.
+        bounds: Bounds (c_l, c_h) of the ratio.
+        reduction: See :data:`isaaclab_bpo.brrl.Reduction`.
+
+    Returns:
+        A scalar, or with the reduction "none" a tensor shaped like ``ratio``.
+    """
+    check_tensors(ratio=ratio, advantages=advantages)
+    inside = (ratio >= bounds.lower) & (ratio <= bounds.upper)
+    distance = advantages.abs() * (ratio - target_ratio(advantages, bounds)).abs()
+    return reduce(torch.where(inside, distance, 0.0), reduction)

@@ -12,8 +12,9 @@ import torch
 
 from ._checks import check_number, check_tensors
 
-# Beyond this logit the sigmoid is flat to 5e-5. The authors' results have this clamp, and ρ* stays inside the bounds.
-_MAX_LOGIT = 10.0
+# Beyond this |Ã/λ| the sigmoid of symmetric bounds is flat to 5e-5. The authors' code for robots has this clamp, their
+# code for language models has not. It keeps ρ* above the lower bound, so that log ρ* exists also where that is 0.
+_MAX_SCALED_ADVANTAGE = 10.0
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,19 @@ class RatioBounds:
         return above / (above + below)
 
     @property
-    def max_kl(self) -> float:
-        """Largest KL divergence E[-log ρ] of π₀ from a policy within the bounds: that of ρ*; infinite if c_l = 0.
+    def offset(self) -> float:
+        """Log-odds b = log((1 - c_l)/(c_h - 1)) of the share that ρ = 1 has of the bounds; 0 if they are symmetric.
 
-        -log is convex and E[ρ] = 1, so it is largest where ρ is c_l with probability :attr:`level`, and else c_h. With
-        symmetric bounds it is -½ log(1 - ε²), about ε²/2.
+        c_l + (c_h - c_l) σ(b) = 1: with b, an action that is as good as the normaliser keeps its probability.
+        """
+        return math.log((1.0 - self.lower) / (self.upper - 1.0))
+
+    @property
+    def max_kl(self) -> float:
+        """Largest KL divergence E[-log ρ] of π₀ from a policy within the bounds; infinite if c_l = 0.
+
+        -log is convex and E[ρ] = 1, so it is largest where ρ is c_l with probability :attr:`level`, and else c_h: that
+        is ρ* where Q has no atom at μ. With symmetric bounds it is -½ log(1 - ε²), about ε²/2.
         """
         if self.lower == 0.0:
             return math.inf
@@ -70,12 +79,14 @@ def target_ratio(
 ) -> torch.Tensor:
     """Return the ratio that the optimal policy of the bounded-ratio problem gives to each action.
 
-    Hard (the optimum itself, Theorem 4.1):  ρ* = c_l if Ã < 0, c_h if Ã > 0
-    Soft (temperature λ):                    ρ* = c_l + (c_h - c_l) σ(Ã/λ), with Ã/λ clamped to ±10
+    Temperature λ:              ρ* = c_l + (c_h - c_l) σ(Ã/λ + b), with Ã/λ clamped to ±10
+    Its limit λ -> 0, "hard":   ρ* = c_l if Ã < 0, 1 if Ã = 0, c_h if Ã > 0
 
-    Both give the midpoint (c_l + c_h)/2 at Ã = 0, which is 1 for symmetric bounds.
+    The offset b = log((1 - c_l)/(c_h - 1)) makes ρ* = 1 at Ã = 0, so that (ρ* - 1) Ã >= 0 for every sample. It is 0 for
+    symmetric bounds, the paper's. For others it is our choice of μ: without b the same optimum has the normaliser
+    μ + λ b, which leaves the range of Q as λ grows.
 
-    Reference: Ao et al., arXiv:2604.18578, Theorem 4.1.
+    Reference: Ao et al., arXiv:2604.18578, Theorem 4.1 and Remark 4.3.
 
     Args:
         median_advantages: Ã = Q̂ - μ, any shape, in units of return.
@@ -87,8 +98,8 @@ def target_ratio(
     """
     check_tensors(median_advantages=median_advantages)
     if temperature is None:
-        share = (median_advantages.sign() + 1.0) / 2.0
-    else:
-        check_number("temperature", temperature, low=0.0, open_low=True)
-        share = torch.sigmoid((median_advantages / temperature).clamp(-_MAX_LOGIT, _MAX_LOGIT))
-    return bounds.lower + (bounds.upper - bounds.lower) * share
+        sign = median_advantages.sign()
+        return 1.0 + (bounds.upper - 1.0) * sign.relu() - (1.0 - bounds.lower) * (-sign).relu()
+    check_number("temperature", temperature, low=0.0, open_low=True)
+    scaled = (median_advantages / temperature).clamp(-_MAX_SCALED_ADVANTAGE, _MAX_SCALED_ADVANTAGE)
+    return bounds.lower + (bounds.upper - bounds.lower) * torch.sigmoid(scaled + bounds.offset)

@@ -41,13 +41,19 @@ def standardize(tensor: torch.Tensor, distributed: bool = False) -> torch.Tensor
     return deviations / (variance.sqrt() + 1e-8)
 
 
-def _quantile(tensor: torch.Tensor, level: float, distributed: bool) -> torch.Tensor:
-    """Return a quantile of the values of a tensor, or of the equally large ones of all ranks."""
+def _normaliser(
+    advantages: torch.Tensor, bounds: brrl.RatioBounds, temperature: float | None, distributed: bool
+) -> torch.Tensor:
+    """Return the median of advantages, of all ranks, or with asymmetric bounds what makes their ρ* average 1."""
     if distributed:
-        tensor = all_gather(tensor)
+        advantages = all_gather(advantages)  # as many from each rank
+    samples = advantages.flatten()
+    if temperature is not None and not math.isclose(bounds.level, 0.5):
+        prior = torch.full_like(samples, 1.0 / len(samples))
+        return brrl.soft_optimal_policy(samples, prior, bounds, temperature)[1]
     # Not torch.quantile, which refuses more than 2^24 values
-    ordered = tensor.flatten().sort().values
-    position = level * (len(ordered) - 1)
+    ordered = samples.sort().values
+    position = bounds.level * (len(ordered) - 1)
     return torch.lerp(ordered[math.floor(position)], ordered[math.ceil(position)], position % 1.0)
 
 
@@ -71,7 +77,7 @@ class BpoRolloutStorage(RolloutStorage):
             """Whether the observations were finite, shape (num_envs,); None if they were not looked at."""
 
     advantage_median: torch.Tensor
-    """Median (or other quantile) of the advantages A of the rollout, if asked for: a scalar in units of return."""
+    """Median of the advantages A of the rollout, if asked for, or the normaliser of asymmetric bounds: a scalar."""
 
     valid: torch.Tensor
     """Whether everything about a transition is finite, shape (T, num_envs, 1)."""
@@ -136,7 +142,8 @@ class BpoRolloutStorage(RolloutStorage):
         last_values: torch.Tensor,
         gamma: float,
         lam: float,
-        level: float | None = None,
+        bounds: brrl.RatioBounds | None = None,
+        temperature: float | None = None,
         normalize: bool = True,
         distributed: bool = False,
     ) -> None:
@@ -149,8 +156,8 @@ class BpoRolloutStorage(RolloutStorage):
             last_values: V of the observation after the last step, shape (num_envs, 1).
             gamma: Discount factor γ.
             lam: λ of the generalized advantage estimate.
-            level: Level of the quantile that :attr:`advantage_median` is to hold, 1/2 for the median, see
-                :attr:`isaaclab_bpo.brrl.RatioBounds.level`; None if it is not needed.
+            bounds: Bounds of the ratio for which :attr:`advantage_median` is the normaliser; None if it is not needed.
+            temperature: λ of the target ratio, in units of return; None for the hard one.
             normalize: Whether to store the advantages shifted and scaled to mean 0 and standard deviation 1.
             distributed: Whether median, mean and standard deviation of A are those over the rollouts of all ranks.
         """
@@ -163,8 +170,8 @@ class BpoRolloutStorage(RolloutStorage):
         advantages = brrl.generalized_advantages(rewards, self.values, last_values, dones, gamma, lam)
         self.returns.copy_(advantages + self.values)
         advantages = self.returns - self.values
-        if level is not None:
-            self.advantage_median.copy_(_quantile(advantages, level, distributed))
+        if bounds is not None:
+            self.advantage_median.copy_(_normaliser(advantages, bounds, temperature, distributed))
         if normalize:
             advantages = standardize(advantages, distributed)
         self.advantages.copy_(advantages * self.valid)
