@@ -6,7 +6,7 @@
     nice -n 19 ./isaaclab.sh -p benchmarks/gbpo/run.py --output DIR
 
 Every run starts from the same pretrained model and appends a line to ``DIR/runs.jsonl``. Interrupted and started again,
-the benchmark goes on behind the last line. Seeds come first: what is there is a grid with fewer seeds.
+the benchmark goes on behind the last line. For several cores, start one process with ``--seeds N`` for each seed.
 """
 
 from __future__ import annotations
@@ -21,52 +21,49 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from transformers import Qwen2ForCausalLM, set_seed
+from transformers import Qwen2ForCausalLM
 from transformers.utils import logging
 
 from isaaclab_bpo.gbpo import recipe, tiny
 from isaaclab_bpo.gbpo.ttrl import MajorityVote, right_answer
 
-VARIANTS = {
+VARIANTS: dict[str, tuple[recipe.Algorithm, dict[str, Any]]] = {
     "grpo": ("grpo", {}),
     "gbpo": ("gbpo", {"target": "sign"}),
     "gbpo-exact": ("gbpo", {"target": "exact"}),
 }
 EPOCHS, EPSILONS, REWARDS = (10, 4, 1), (0.5, 0.3, 0.2, 0.1), ("vote", "right")
 ROUNDS, STEPS_PER_EPOCH = 16, 4
-QUESTIONS = 64
 
 
-def grid(seeds: int) -> Iterator[dict[str, Any]]:
+def grid(seeds: list[int]) -> Iterator[dict[str, Any]]:
     """Yield the runs, those of a seed one after another."""
     names = ("seed", "reward", "epochs", "epsilon", "variant")
-    for values in itertools.product(range(1, seeds + 1), REWARDS, EPOCHS, EPSILONS, VARIANTS):
+    for values in itertools.product(seeds, REWARDS, EPOCHS, EPSILONS, VARIANTS):
         yield dict(zip(names, values, strict=True))
 
 
 def pretrained(folder: Path) -> Qwen2ForCausalLM:
     """Return the model that all runs start from, made at the first call."""
     if not (folder / "config.json").exists():
-        set_seed(0)
-        tokenizer = tiny.make_tokenizer()
-        model = tiny.make_model(tokenizer)
-        tiny.pretrain(model, tokenizer)
-        model.save_pretrained(folder)
+        tiny.make_pretrained()[0].save_pretrained(folder)
     return Qwen2ForCausalLM.from_pretrained(folder)
 
 
 def train(cell: dict[str, Any], model: Qwen2ForCausalLM, rounds: int = ROUNDS) -> dict[str, Any]:
     """Return what a run logged at each round, and its accuracy at the end."""
     algo, options = VARIANTS[cell["variant"]]
-    tokenizer, rows = tiny.make_tokenizer(), tiny.make_sums(QUESTIONS, torch.Generator().manual_seed(7))
+    tokenizer, rows = tiny.make_tokenizer(), recipe.TINY_QUESTIONS
     steps = STEPS_PER_EPOCH * cell["epochs"]
-    settings = recipe.SETTINGS["tiny"] | options
+    settings = recipe.defaults(algo, "tiny") | options
     settings |= {"epsilon": cell["epsilon"], "num_iterations": cell["epochs"], "seed": cell["seed"]}
     settings |= {"max_steps": rounds * steps, "logging_steps": steps}
-    reward = MajorityVote(recipe.VOTES["tiny"]) if cell["reward"] == "vote" else right_answer
+    reward = MajorityVote(settings["num_generations"]) if cell["reward"] == "vote" else right_answer
     start = time.perf_counter()
     with TemporaryDirectory() as folder:
-        trainer = recipe.make_trainer(algo, model, tokenizer, rows, reward, settings | {"output_dir": folder})
+        settings["output_dir"] = folder
+        config = recipe.CONFIGS[algo](**settings)
+        trainer = recipe.make_trainer(model, tokenizer, rows, reward, config)
         trainer.train()
     logged = [entry for entry in trainer.state.log_history if "accuracy" in entry]
     curves = {
@@ -74,7 +71,7 @@ def train(cell: dict[str, Any], model: Qwen2ForCausalLM, rounds: int = ROUNDS) -
         for name in ("accuracy", "label_accuracy", "kl", "entropy")
         if name in logged[0]
     }
-    final = recipe.sampled_accuracy(trainer.model, tokenizer, rows, tiny.MAX_COMPLETION)
+    final = recipe.sampled_accuracy(model, tokenizer, rows, tiny.MAX_COMPLETION)
     return cell | curves | {"final_accuracy": round(final, 4), "seconds": round(time.perf_counter() - start, 1)}
 
 
@@ -82,7 +79,7 @@ def main() -> None:
     """Do the runs that are not yet done."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("logs/gbpo"))
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     args = parser.parse_args()
     torch.set_num_threads(1)
     logging.disable_progress_bar()

@@ -79,9 +79,9 @@ def group_median_advantages(rewards: torch.Tensor, scale: bool = True) -> torch.
 def group_sign_target(median_advantages: torch.Tensor, bounds: RatioBounds, temperature: float) -> torch.Tensor:
     """Return the target ratios of the authors' GBPO, ρ* = c_l + (c_h - c_l) σ(Ã/T).
 
-    It differs from :func:`isaaclab_bpo.brrl.target_ratio` in two ways. At Ã = 0 it is the midpoint of the bounds, which
-    is 1 for symmetric bounds only. And the logit is not clamped. It differs from the optimum over the group in a third:
-    its mean over the group is 1 only if as many rewards lie above the median as below.
+    It differs from :func:`isaaclab_bpo.brrl.target_ratio` in two ways: it lacks the offset, so that at Ã = 0 it is the
+    midpoint of the bounds, which is 1 for symmetric bounds only, and its logit is not clamped. It differs from the
+    optimum, :func:`isaaclab_bpo.brrl.group_target_ratio`, in that its mean over the group need not be 1.
 
     Reference: Ao et al., arXiv:2604.18578, the target of GBPO.
 

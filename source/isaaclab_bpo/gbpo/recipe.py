@@ -8,18 +8,30 @@ Reference: Ao et al., arXiv:2604.18578, Figure 8 and the appendix on GBPO.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
-from trl import GRPOConfig, GRPOTrainer
+from matplotlib.figure import Figure
+from transformers.modeling_utils import PreTrainedModel
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
 
+from . import tiny
 from .trl import GBPOConfig, GBPOTrainer
-from .ttrl import boxed_answer, same_answer
+from .ttrl import MajorityVote, boxed_answer, same_answer
+
+TINY_QUESTIONS = tiny.make_sums(64, torch.Generator().manual_seed(7))
+"""Sums that the tiny model is improved on."""
 
 Algorithm = Literal["gbpo", "grpo"]
+CONFIGS: dict[Algorithm, type[GRPOConfig]] = {"gbpo": GBPOConfig, "grpo": GRPOConfig}
+"""The configurations by algorithm."""
 
 _SHARED = {"epsilon": 0.3, "beta": 0.001, "loss_type": "bnpo", "use_bias_correction_kl": False, "report_to": "none"}
 _PAPER = _SHARED | {
@@ -30,9 +42,11 @@ _PAPER = _SHARED | {
     "num_iterations": 10,
     "temperature": 1.0,
     "max_completion_length": 3072,
-    "num_generations": 64,
+    "num_generations": 64,  # which vote
+    "num_trained": 32,  # of them, by GBPO; GRPO of TRL trains on all
     # 8 prompts are 512 completions, of which 256 are trained on: 128 micro-batches of 2, 32 of which make a step
     "generation_batch_size": 512,
+    "model_init_kwargs": {"dtype": "float32"},  # in bfloat16 steps this small would be lost
     "per_device_train_batch_size": 4,
     "gradient_accumulation_steps": 32,
     "gradient_checkpointing": True,
@@ -52,72 +66,122 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "per_device_train_batch_size": 64,
         "max_steps": 256,
         "logging_steps": 16,
+        "gradient_checkpointing": False,
         "save_strategy": "no",
         "disable_tqdm": True,
     },
 }
 """Values of TRL's options. "tiny" is ours, for a CPU, the others are the paper's."""
 
-VOTES = {"aime": 64, "amc": 64, "tiny": 16}
-"""Completions of a prompt that vote."""
-TRAINED = {"aime": 32, "amc": 32, "tiny": None}
-"""Completions of a prompt that GBPO trains on; None for all. GRPO of TRL trains on all."""
+
+def defaults(algo: Algorithm, name: str) -> dict[str, Any]:
+    """Return the settings of a name in :data:`SETTINGS` that an algorithm's configuration has, for this machine."""
+    precision: dict[str, Any] = {} if torch.cuda.is_available() else {"bf16": False, "use_cpu": True}
+    known = {field.name for field in fields(CONFIGS[algo])}
+    return {field: value for field, value in (SETTINGS[name] | precision).items() if field in known}
 
 
 def make_trainer(
-    algo: Algorithm,
     model: PreTrainedModel | str,
     tokenizer: PreTrainedTokenizerBase,
     rows: Sequence[dict[str, Any]],
     reward: Callable[..., list[float]],
-    settings: dict[str, Any],
+    args: GRPOConfig,
 ) -> GRPOTrainer:
-    """Return a trainer of GBPO or, to compare with, of GRPO.
+    """Return a trainer of GBPO or, to compare with, of GRPO, according to the class of its configuration.
 
     Args:
-        algo: The algorithm.
         model: The model, or where it is.
         tokenizer: Its tokenizer.
         rows: The questions, each with ``prompt`` and ``answer``.
         reward: A reward function of TRL's.
-        settings: Fields of TRL's configuration, such as those of :data:`SETTINGS`.
+        args: The configuration, with the settings of :func:`defaults`.
     """
-    trainer, config = (GBPOTrainer, GBPOConfig) if algo == "gbpo" else (GRPOTrainer, GRPOConfig)
-    precision = {} if torch.cuda.is_available() else {"bf16": False, "use_cpu": True}
-    args = config(**precision | settings)
+    trainer: Any = GBPOTrainer if isinstance(args, GBPOConfig) else GRPOTrainer
     return trainer(model, reward, args, train_dataset=Dataset.from_list(list(rows)), processing_class=tokenizer)
+
+
+def improve(
+    model: str, tokenizer: PreTrainedTokenizerBase, rows: Sequence[dict[str, Any]], args: GRPOConfig, samples: int
+) -> tuple[tuple[float, float], list[tuple[int, float]]]:
+    """Train a model by majority vote and save it.
+
+    Args:
+        model: The folder or the Hub id of the model to start from.
+        tokenizer: Its tokenizer.
+        rows: The questions. Their answers are used for measuring, not for training.
+        args: The configuration, with the settings of :func:`defaults`.
+        samples: Answers to each question that the accuracy is measured with; 0 to not measure it.
+
+    Returns:
+        The accuracies before and after, and that of the answers which were trained on, with the optimizer's steps.
+    """
+    trainer = make_trainer(model, tokenizer, rows, MajorityVote(args.num_generations or 0), args)
+
+    def accuracy() -> float:
+        longest = args.max_completion_length or 0
+        return sampled_accuracy(trainer.model, tokenizer, rows, longest, samples) if samples else math.nan
+
+    before = accuracy()
+    trainer.train(resume_from_checkpoint=args.resume_from_checkpoint)
+    trainer.save_model()
+    curve = [(int(entry["step"]), entry["accuracy"]) for entry in trainer.state.log_history if "accuracy" in entry]
+    return (before, accuracy()), curve
+
+
+def plot_accuracy(curves: dict[str, list[tuple[int, float]]], file: Path) -> None:
+    """Draw the accuracy of the answers that were trained on over the optimizer's steps.
+
+    Args:
+        curves: Steps and accuracies by algorithm.
+        file: Where the picture goes.
+    """
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for algo, curve in curves.items():
+        axes.plot(*zip(*curve, strict=True), label=algo.upper())
+    axes.set(xlabel="optimizer steps", ylabel="accuracy of the sampled answers", ylim=(0, 1))
+    axes.legend()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(file)
 
 
 @torch.no_grad()
 def sampled_accuracy(
-    model: PreTrainedModel,
+    model: Any,
     tokenizer: PreTrainedTokenizerBase,
     rows: Sequence[dict[str, Any]],
     max_new_tokens: int,
     samples: int = 16,
+    batch: int = 16,
     temperature: float = 0.6,
     top_p: float = 0.95,
 ) -> float:
     """Return the fraction of sampled answers that are right, with the paper's settings of sampling.
 
     Args:
-        model: The model.
+        model: The model, a transformers' one for generation.
         tokenizer: Its tokenizer, which pads on the left.
         rows: The questions, each with ``prompt`` (a text or messages) and ``answer``.
         max_new_tokens: The longest answer.
         samples: Answers to each question.
+        batch: Questions at a time.
         temperature: Of sampling.
         top_p: Of sampling.
     """
+
+    def text(prompt: str | list[dict[str, str]]) -> str:
+        if isinstance(prompt, str):
+            return prompt
+        return str(tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True))
+
     was_training, right = model.training, 0
     model.eval()
-    for row in rows:
-        prompt = row["prompt"]
-        if not isinstance(prompt, str):
-            prompt = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
-        tokens = tokenizer(prompt, return_tensors="pt", add_special_tokens=isinstance(row["prompt"], str))
-        outputs = model.generate(
-            **tokens.to(model.device),
+    for start in range(0, len(rows), batch):
+        some = rows[start : start + batch]
+        tokens = tokenizer([text(row["prompt"]) for row in some], return_tensors="pt", padding=True)
+        outputs: Any = model.generate(
+            **tokens.to(model.device),  # type: ignore[arg-type]
             do_sample=True,
             num_return_sequences=samples,
             temperature=temperature,
@@ -126,7 +190,10 @@ def sampled_accuracy(
             max_new_tokens=max_new_tokens,
             pad_token_id=tokenizer.pad_token_id,
         )
-        texts = tokenizer.batch_decode(outputs[:, tokens.input_ids.shape[1] :], skip_special_tokens=True)
-        right += sum(same_answer(boxed_answer(text), str(row["answer"])) for text in texts)
+        answers = tokenizer.batch_decode(outputs[:, tokens["input_ids"].shape[1] :], skip_special_tokens=True)
+        right += sum(
+            same_answer(boxed_answer(answer), str(some[index // samples]["answer"]))
+            for index, answer in enumerate(answers)
+        )
     model.train(was_training)
     return right / (samples * len(rows))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM, set_seed
 
 LOWEST, HIGHEST = 10, 29
 """The range of the numbers."""
@@ -40,11 +40,20 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
         num_attention_heads=4,
         num_key_value_heads=4,
         max_position_embeddings=64,
-        pad_token_id=tokenizer.pad_token_id,
-        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=0,
+        eos_token_id=1,
         bos_token_id=None,
     )
     return Qwen2ForCausalLM(config)
+
+
+def make_pretrained(seed: int = 0) -> tuple[Qwen2ForCausalLM, PreTrainedTokenizerFast]:
+    """Return the model, which adds, and its tokenizer."""
+    set_seed(seed)
+    tokenizer = make_tokenizer()
+    model = make_model(tokenizer)
+    pretrain(model, tokenizer, seed=seed)
+    return model, tokenizer
 
 
 def make_sums(count: int, generator: torch.Generator, mistakes: float = 0.0) -> list[dict[str, str]]:

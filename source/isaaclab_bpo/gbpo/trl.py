@@ -3,8 +3,8 @@
 
 """GBPO as a trainer of TRL: GRPO's, with another loss.
 
-The methods that :class:`GBPOTrainer` overrides are private to TRL. So this module accepts the versions that it was tested
-with, and checks the methods' arguments when it is imported.
+The methods that :class:`GBPOTrainer` overrides are private to TRL. So this module accepts the versions that it was
+tested with, and checks the methods' arguments when it is imported.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from importlib.metadata import version
 from typing import Any
 
 import torch
-from trl import GRPOConfig, GRPOTrainer
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
 
 from isaaclab_bpo.brrl import (
     Aggregation,
@@ -83,7 +84,6 @@ RULES: dict[str, Rule] = {
     "gbpo_temperature": number(0.0, open_low=True),
     "epsilon": number(0.0, 1.0, open_low=True),
     "epsilon_high": optional(number(0.0, open_low=True)),
-    "num_trained": optional(integer(2)),
     "loss_type": one_of(*AGGREGATIONS),
     "scale_rewards": one_of("group", "none"),
     "importance_sampling_level": _only("token", "GBPO bounds the ratio of each token"),
@@ -132,11 +132,7 @@ class GBPOConfig(GRPOConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         errors = errors_of(vars(self), RULES)
-        if self.num_trained is not None and self.num_trained > self.num_generations:
-            errors.append(
-                f"num_trained={self.num_trained} is not valid: it must be at most num_generations, which is "
-                f"{self.num_generations}."
-            )
+        errors += errors_of(vars(self), {"num_trained": optional(integer(2, self.num_generations))})
         if errors:
             raise ValueError(" ".join(errors))
 
@@ -158,6 +154,9 @@ class GBPOTrainer(GRPOTrainer):
     _name = "GBPO"
 
     args: GBPOConfig  # type: ignore[assignment]
+    accelerator: Any
+    model: Any
+    num_generations: int
     _rewards: torch.Tensor
     """Weighted rewards of the generation batch of all processes, shape (prompts, G)."""
 
@@ -188,19 +187,19 @@ class GBPOTrainer(GRPOTrainer):
         if self.model.training and self.args.num_trained is not None:
             rewards, rows = rewards[:, : self.args.num_trained], self._trained_rows(len(inputs))
             output = self._select(output, rows)
-        start = self.accelerator.process_index * len(rows)
-        advantages, target = (x.flatten()[start : start + len(rows)] for x in self.score(rewards))
-        return output | {"advantages": advantages, "target_ratio": target}
+        advantages, target = self.score(rewards)
+        local = slice(self.accelerator.process_index * len(rows), (self.accelerator.process_index + 1) * len(rows))
+        return output | {"advantages": advantages.flatten()[local], "target_ratio": target.flatten()[local]}
 
     def _trained_rows(self, count: int) -> torch.Tensor:
         """Return which of a process's completions are trained on: the first ones of each prompt."""
-        if count % self.num_generations:
+        size, trained, steps = self.num_generations, self.args.num_trained or count, self.args.steps_per_generation or 1
+        if count % size or (count // size * trained) % steps:
             raise ValueError(
-                f"num_trained={self.args.num_trained} needs groups that lie whole on a process: "
-                f"per_device_train_batch_size x steps_per_generation, which is {count}, must be a multiple of "
-                f"num_generations={self.num_generations}."
+                f"num_trained={trained} does not fit: the {count} completions of a process must be whole groups of "
+                f"num_generations={size}, and the trained ones among them a multiple of steps_per_generation={steps}."
             )
-        return torch.arange(count).view(-1, self.num_generations)[:, : self.args.num_trained].flatten()
+        return torch.arange(count).view(-1, size)[:, :trained].flatten()
 
     def _select(self, output: dict[str, Any], rows: torch.Tensor) -> dict[str, Any]:
         """Return TRL's batch with some of its completions."""
