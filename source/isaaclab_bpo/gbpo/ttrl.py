@@ -23,7 +23,10 @@ Completion = str | list[dict[str, str]]
 
 
 def boxed_answer(completion: Completion) -> str | None:
-    r"""Return what stands in the last ``\boxed{…}``, or None if nothing there is an expression."""
+    r"""Return what stands in the last ``\boxed{…}``, or None if that is no expression.
+
+    Neighbours that only a comma or an "and" separates are one answer, as in math-verify.
+    """
     text = completion if isinstance(completion, str) else completion[-1]["content"]
     if "\\boxed" not in text:
         return None
