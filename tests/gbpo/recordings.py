@@ -37,7 +37,12 @@ class Recording:
     def bounds(self) -> RatioBounds:
         return RatioBounds(1.0 - self.clip_low, 1.0 + self.clip_high)
 
+    @property
+    def names(self) -> list[str]:
+        """The group of each row."""
+        return self._arrays["group"].tolist()
+
     def groups(self) -> list[torch.Tensor]:
         """Return the rows of each group."""
-        names = self._arrays["group"]
+        names = np.array(self.names)
         return [torch.from_numpy(np.flatnonzero(names == name)) for name in np.unique(names)]

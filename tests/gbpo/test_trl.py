@@ -22,7 +22,7 @@ from datasets import Dataset
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from gbpo.recordings import FILES, Recording
-from gbpo.trainers import ROWS, TOKENIZER, digits, given_completions, make_trainer, save_model, short
+from gbpo.trainers import ROWS, TOKENIZER, digits, given_completions, main, make_trainer, save_model, short
 from isaaclab_bpo.gbpo.trl import AGGREGATIONS, GBPOConfig, GBPOTrainer
 
 LOSS_TYPES = {"token-mean": "bnpo", "seq-mean-token-mean": "grpo"}
@@ -217,11 +217,10 @@ def test_resumed_run_equals_an_uninterrupted_one(folder: Path, tmp_path: Path) -
 @pytest.mark.parametrize("loss_type", ["grpo", "dapo"])
 def test_two_processes_equal_one(loss_type: str, folder: Path) -> None:
     program = Path(__file__).with_name("trainers.py")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node"]
-    for processes, per_device in ((1, 8), (2, 4)):
-        command = [*torchrun, str(processes), str(program), str(folder), loss_type, str(per_device)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-3000:]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    done = subprocess.run([*torchrun, str(program), str(folder), loss_type, "4"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    main(folder, loss_type, per_device=8)
     one, two = (torch.load(folder / f"{loss_type}_{per_device}.pt") for per_device in (8, 4))
     start = make_trainer(folder).model.state_dict()
     assert any((one[name] - start[name]).abs().max() > 1e-3 for name in start)
@@ -291,7 +290,7 @@ def test_groups_that_do_not_fit_are_a_sentence(folder: Path) -> None:
             "import trl.trainer.grpo_trainer as m\nm.GRPOTrainer._compute_loss = lambda self, batch: None",
             "_compute_loss",
         ),
-        ("import importlib.metadata as m\nm.version = lambda name: '2.0.0'", "not 2.0.0"),
+        ("import trl.trainer.grpo_trainer, importlib.metadata as m\nm.version = lambda _: '2.0.0'", "not 2.0.0"),
     ],
 )
 def test_other_version_of_trl_is_a_sentence(prelude: str, reason: str) -> None:

@@ -93,7 +93,6 @@ def main(folder: Path, loss_type: str, per_device: int) -> None:
         max_steps=2,
         num_iterations=2,
         beta=0.1,
-        entropy_coef=0.1 if loss_type == "grpo" else 0.0,
         shuffle_dataset=False,
         max_grad_norm=0.0,
         rollout_func=given_completions,
