@@ -254,9 +254,7 @@ def test_reward_that_is_no_number_is_a_sentence(value: float | None, folder: Pat
     def reward(completions: list[str], **_: Any) -> list[float | None]:
         return [1.0] * (len(completions) - 1) + [value]
 
-    with pytest.raises(
-        ValueError, match="The reward of completion 7 of 8 is None, NaN or infinite from reward: return"
-    ):
+    with pytest.raises(ValueError, match="The reward of completion 7 of 8 is None, NaN or infinite from reward"):
         make_trainer(folder, reward=reward).train()
 
 

@@ -12,6 +12,7 @@ import torch
 
 pytest.importorskip("verl", reason="needs an environment with verl")
 
+from hydra import compose, initialize_config_dir
 from verl.trainer.config import AlgoConfig
 from verl.trainer.ppo.core_algos import get_adv_estimator_fn, get_policy_loss_fn
 from verl.workers.config import ActorConfig
@@ -32,7 +33,7 @@ def test_packing_keeps_both_numbers() -> None:
 
 
 def test_single_precision_is_a_sentence() -> None:
-    with pytest.raises(TypeError, match="arrived as torch.float32"):
+    with pytest.raises(TypeError, match=r"arrived as torch\.float32"):
         plugin.unpack(torch.ones(2))
 
 
@@ -81,3 +82,13 @@ def test_recording_through_the_registries(file: Path, monkeypatch: pytest.Monkey
 
     weighted, _ = get_policy_loss_fn("gbpo")(**arguments, rollout_is_weights=torch.full_like(log_prob, 2.0))
     torch.testing.assert_close(weighted, 2.0 * loss)
+
+
+def test_configuration_file_composes() -> None:
+    folder = Path(__file__).parents[2] / "scripts" / "verl"
+    with initialize_config_dir(str(folder), version_base=None):
+        config = compose("ttrl")
+    actor = config.actor_rollout_ref.actor
+    assert get_adv_estimator_fn(config.algorithm.adv_estimator) is plugin.gbpo_advantage
+    assert get_policy_loss_fn(actor.policy_loss.loss_mode) is plugin.gbpo_policy_loss
+    assert (actor.clip_ratio_low, actor.optim.lr, actor.ppo_epochs) == (0.3, 5e-7, 10)

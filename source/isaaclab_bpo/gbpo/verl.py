@@ -111,8 +111,6 @@ def gbpo_policy_loss(
     losses = gbpo_loss(log_ratio, target, weights, response_mask, "none")
     if rollout_is_weights is not None:
         losses = losses * rollout_is_weights
-    loss = agg_loss(
-        loss_mat=losses, loss_mask=response_mask, loss_agg_mode=loss_agg_mode, **config.global_batch_info
-    )
+    loss = agg_loss(loss_mat=losses, loss_mask=response_mask, loss_agg_mode=loss_agg_mode, **config.global_batch_info)
     means = {name: aggregate(v, response_mask).item() for name, v in token_metrics(log_ratio, target, bounds).items()}
     return loss, {f"actor/{name}": value for name, value in means.items()}
