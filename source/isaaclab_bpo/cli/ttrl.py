@@ -150,7 +150,7 @@ def make_config(algo: Any, args: argparse.Namespace, rest: list[str]) -> Any:
         def error(self, message: str) -> Any:
             raise UserError(message)
 
-    parser = Parser(recipe.CONFIGS[algo], prog="ttrl.py", allow_abbrev=False)
+    parser = Parser(recipe.CONFIGS[algo], prog="ttrl.py", allow_abbrev=False)  # type: ignore[arg-type]
     parser.set_defaults(**recipe.defaults(algo, args.settings))
     folder = str(args.output_dir / algo)
     try:
