@@ -213,6 +213,32 @@ def draw_cross_entropy_method() -> None:
     figure.savefig(FIGURES / "cross_entropy_method.png", dpi=130)
 
 
+def draw_group_losses() -> None:
+    """Draw the losses of GRPO and GBPO for a group of which 5 of 8 are right: a right and a wrong completion."""
+    bounds, ratio = brrl.RatioBounds.symmetric(0.3), torch.linspace(0.5, 1.5, 1001)
+    rewards = torch.tensor([1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0])
+    advantages = brrl.group_advantages(rewards)
+    sign = brrl.group_sign_target(brrl.group_median_advantages(rewards), bounds, 1e-4)
+    exact = brrl.group_target_ratio(rewards, bounds)
+    figure, all_axes = plt.subplots(1, 2, figsize=(9.0, 3.6), sharey=True, layout="constrained")
+    for axes, row, title in zip(all_axes, (0, -1), ("right (5 of 8)", "wrong (3 of 8)"), strict=True):
+        weight = advantages[row]
+        grpo = torch.maximum(-weight * ratio, -weight * ratio.clamp(bounds.lower, bounds.upper))
+        axes.plot(ratio, grpo - grpo.min(), color=PPO, linewidth=2.5, label="GRPO, clipped")
+        for target, style, name in ((sign, "--", "sign"), (exact, ":", "exact")):
+            axes.plot(
+                ratio,
+                weight.abs() * (ratio - target[row]).abs(),
+                style,
+                color=BPO,
+                label=f"GBPO, {name}: ρ* = {target[row]:.2f}",
+            )
+        axes.set(title=f"A token of a completion that is {title}", xlabel="ratio ρ = π/π₀")
+        axes.legend(frameon=False)
+    all_axes[0].set_ylabel("loss")
+    figure.savefig(FIGURES / "group_losses.png", dpi=130)
+
+
 if __name__ == "__main__":
     mpl.use("agg")
     mpl.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "savefig.facecolor": "white"}
@@ -225,5 +251,6 @@ if __name__ == "__main__":
         draw_improvement,
         draw_lower_bound,
         draw_cross_entropy_method,
+        draw_group_losses,
     ):
         draw()

@@ -156,7 +156,7 @@ def test_table_keeps_the_packages_apart() -> None:
     assert packages()["brrl"] == ["torch"]
     assert rooms_that_know("isaaclab*") <= {"agents", "tasks", "robots", "cli", "compatibility"}
     assert rooms_that_know("gymnasium") <= {"envs", "tasks", "cli"}
-    assert rooms_that_know("trl", "verl") == set()
+    assert rooms_that_know("trl", "verl") == {"gbpo"}
 
 
 def test_scripts_import_only_the_package() -> None:

@@ -4,7 +4,8 @@
 """Bounded-ratio reinforcement learning as pure functions of tensors (needs torch and nothing else).
 
 The losses and the target ratio are what BPO trains with. :mod:`.optimum` solves the problem exactly over finite sets of
-actions, :mod:`.tabular` iterates that on finite Markov decision processes.
+actions, :mod:`.tabular` iterates that on finite Markov decision processes, and :mod:`.group` has the losses of GBPO for
+language models.
 
 Every function raises a TypeError for a tensor that is not of floating-point numbers, and a ValueError if shapes or
 devices differ or a number is out of its range. None looks at a tensor's values, because the host would have to wait for
@@ -23,6 +24,18 @@ from .divergences import (
     mean_squared_error,
     total_variation,
 )
+from .group import (
+    Aggregation,
+    aggregate,
+    gbpo_loss,
+    group_advantages,
+    group_median,
+    group_median_advantages,
+    group_scale,
+    group_sign_target,
+    token_metrics,
+    token_ratio,
+)
 from .learning_rate import adapted_learning_rate
 from .losses import bpo_loss, median_loss, value_loss
 from .optimum import elite_weights, group_target_ratio, optimal_policy, quantile, soft_optimal_policy
@@ -31,13 +44,21 @@ from .ratio import RatioBounds, target_ratio
 
 __all__ = [
     "DIVERGENCES",
+    "Aggregation",
     "RatioBounds",
     "Reduction",
     "adapted_learning_rate",
     "advantage_weighted_tv",
+    "aggregate",
     "bpo_loss",
     "elite_weights",
+    "gbpo_loss",
     "generalized_advantages",
+    "group_advantages",
+    "group_median",
+    "group_median_advantages",
+    "group_scale",
+    "group_sign_target",
     "group_target_ratio",
     "kl_divergence",
     "log_total_variation",
@@ -50,6 +71,8 @@ __all__ = [
     "quantile",
     "soft_optimal_policy",
     "target_ratio",
+    "token_metrics",
+    "token_ratio",
     "total_variation",
     "value_loss",
 ]

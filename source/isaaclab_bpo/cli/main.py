@@ -15,6 +15,7 @@ usage: isaaclab_bpo COMMAND [ARG ...]
   train     train a policy with BPO (or PPO) on a task of Isaac Lab or Gymnasium
   play      play a trained policy, export it, and film it with --video
   compare   tables and learning curves of several algorithms and seeds
+  ttrl      improve a language model by the majority of its own answers, with GBPO (or GRPO)
 
 isaaclab_bpo COMMAND --help lists a command's arguments.
 
@@ -38,6 +39,13 @@ def main(argv: list[str] | None = None) -> None:
         from isaaclab_bpo.compare.__main__ import main as compare
 
         compare(arguments)
+    elif name == "ttrl":
+        from .ttrl import run
+
+        try:
+            run(arguments)
+        except UserError as error:
+            fail("ttrl.py", error)
     elif name in ("train", "play"):
         from .command import translate
 
@@ -53,5 +61,5 @@ def main(argv: list[str] | None = None) -> None:
         except UserError as error:
             fail(f"{name}.py", error)
     else:
-        hint = similar(name, ("train", "play", "compare")) or ": there are train, play and compare"
+        hint = similar(name, ("train", "play", "compare", "ttrl")) or ": there are train, play, compare and ttrl"
         fail("isaaclab_bpo", UserError(f"{name!r} is not a command{hint}"))
