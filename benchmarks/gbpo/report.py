@@ -74,7 +74,7 @@ def draw(cells: Cells, reward: str, file: Path) -> None:
             axes.set_title(f"{epoch} epochs, ε = {epsilon}", fontsize=9)
     figure.supxlabel("round of 16 questions")
     figure.supylabel("accuracy of the sampled answers")
-    grid[0][0].legend(frameon=False, fontsize=8)
+    next(axes for axes in grid.flat if axes.lines).legend(frameon=False, fontsize=8)
     figure.savefig(file, dpi=110)
 
 

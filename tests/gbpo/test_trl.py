@@ -23,7 +23,7 @@ from datasets import Dataset
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from gbpo.recordings import FILES, Recording
-from gbpo.trainers import ROWS, TOKENIZER, digits, given_completions, main, make_trainer, save_model, short
+from gbpo.trainers import ROWS, TOKENIZER, digits, given_completions, make_trainer, save_model, short
 from isaaclab_bpo.gbpo.trl import AGGREGATIONS, GBPOConfig, GBPOTrainer
 
 LOSS_TYPES = {"token-mean": "bnpo", "seq-mean-token-mean": "grpo"}
@@ -218,10 +218,11 @@ def test_resumed_run_equals_an_uninterrupted_one(folder: Path, tmp_path: Path) -
 @pytest.mark.parametrize("loss_type", ["grpo", "dapo"])
 def test_two_processes_equal_one(loss_type: str, folder: Path) -> None:
     program = Path(__file__).with_name("trainers.py")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    done = subprocess.run([*torchrun, str(program), str(folder), loss_type, "4"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    main(folder, loss_type, per_device=8)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node"]
+    for processes, per_device in ((1, 8), (2, 4)):
+        command = [*torchrun, str(processes), str(program), str(folder), loss_type, str(per_device)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-3000:]
     one, two = (torch.load(folder / f"{loss_type}_{per_device}.pt") for per_device in (8, 4))
     start = make_trainer(folder).model.state_dict()
     assert any((one[name] - start[name]).abs().max() > 1e-3 for name in start)

@@ -13,9 +13,9 @@ import torch
 pytest.importorskip("verl", reason="needs an environment with verl")
 
 from hydra import compose, initialize_config_dir
-from verl.trainer.config import AlgoConfig  # pyright: ignore[reportMissingImports]
-from verl.trainer.ppo.core_algos import get_adv_estimator_fn, get_policy_loss_fn  # pyright: ignore[reportMissingImports]
-from verl.workers.config import ActorConfig  # pyright: ignore[reportMissingImports]
+from verl.trainer.config import AlgoConfig  # type: ignore[import-not-found]
+from verl.trainer.ppo.core_algos import get_adv_estimator_fn, get_policy_loss_fn  # type: ignore[import-not-found]
+from verl.workers.config import ActorConfig  # type: ignore[import-not-found]
 
 import isaaclab_bpo.gbpo.verl as plugin
 from gbpo.recordings import FILES, Recording

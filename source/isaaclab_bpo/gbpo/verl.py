@@ -20,7 +20,7 @@ from collections import defaultdict
 from typing import Any
 
 import torch
-from verl.trainer.ppo.core_algos import agg_loss, register_adv_est, register_policy_loss  # pyright: ignore[reportMissingImports]
+from verl.trainer.ppo.core_algos import agg_loss, register_adv_est, register_policy_loss  # type: ignore[import-not-found]
 
 from isaaclab_bpo.brrl import (
     RatioBounds,
