@@ -12,14 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import gymnasium
-import numpy as np
-from gymnasium.vector import VectorEnv
-
 from .errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from gymnasium.vector import VectorEnv
     from isaaclab.envs import ManagerBasedRLEnv
 
 SIZE = (1280, 720)
@@ -94,7 +92,9 @@ def film(path: Path, env: VectorEnv) -> Iterator[Callable[[], None]]:
     Raises:
         UserError: If the environment cannot be drawn here.
     """
+    import gymnasium
     import imageio_ffmpeg
+    import numpy as np
 
     def draw() -> np.ndarray:
         try:
