@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from isaaclab_bpo.agents import AGENT_KEYS
+from isaaclab_bpo.command_line import similar
 
 from .arguments import Action
 from .configuration import load
-from .errors import UserError, similar
+from .errors import UserError
 
 
 def find_agent(algo: str | None, agent: str | None) -> str:
