@@ -24,6 +24,7 @@ from ray import tune
 
 from isaaclab_bpo.compare.report import write_report
 from isaaclab_bpo.compare.runs import read_runs
+from isaaclab_bpo.compare.statistics import comparable
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,8 +97,9 @@ def main() -> None:
         )
     results = tuner.fit()
     runs, left_out = read_runs(sorted(folder.glob("*/logs")))
+    runs, too_short = comparable(runs)
     if runs:
-        print(*write_report(runs, left_out, {}, folder / "comparison"), sep="\n")
+        print(*write_report(runs, left_out + too_short, {}, folder / "comparison"), sep="\n")
     sys.exit(f"{results.num_errors} of {len(results)} runs failed." if results.num_errors else 0)
 
 

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 Rule = tuple[Callable[[Any], bool], str]
@@ -85,4 +87,20 @@ def errors_of(values: Mapping[str, Any], rules: Mapping[str, Rule], prefix: str 
         f"{prefix}{name}={values[name]!r} is not valid: it must be {text}."
         for name, (valid, text) in rules.items()
         if name in values and not valid(values[name])
+    ]
+
+
+def parameters_of(built: type) -> set[str]:
+    """Return the names of the arguments that a class takes, those that it hands on to its bases included."""
+    signatures = [inspect.signature(base.__init__) for base in built.__mro__[:-1]]
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {it.name for signature in signatures for it in signature.parameters.values() if it.kind in named}
+
+
+def unknown_names(names: Iterable[str], known: Collection[str], prefix: str = "") -> list[str]:
+    """Return a sentence for each of ``names`` that is not among those ``known``, with the closest one."""
+    closest = {name: difflib.get_close_matches(name, known, n=1) for name in names if name not in known}
+    return [
+        f"{prefix}{name} is not a setting there is" + (f": did you mean {close[0]}?" if close else ".")
+        for name, close in closest.items()
     ]

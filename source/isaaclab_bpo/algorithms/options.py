@@ -12,10 +12,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from rsl_rl.utils import resolve_optimizer
+from rsl_rl.algorithms import PPO
+from rsl_rl.utils import resolve_callable, resolve_optimizer
 
 from isaaclab_bpo import brrl
-from isaaclab_bpo.rules import BOOLEAN, Rule, errors_of, integer, known_to, number, one_of, optional
+from isaaclab_bpo.rules import (
+    BOOLEAN,
+    Rule,
+    errors_of,
+    integer,
+    known_to,
+    number,
+    one_of,
+    optional,
+    parameters_of,
+    unknown_names,
+)
 
 
 def _option(default: Any, rule: Rule, meaning: str) -> Any:
@@ -100,7 +112,7 @@ def option_errors(settings: Mapping[str, Any]) -> list[str]:
     Args:
         settings: The algorithm's part of a runner configuration. Names without a rule here are not judged.
     """
-    errors = errors_of(settings, OPTION_RULES | PPO_RULES)
+    errors = _unknown_options(settings) + errors_of(settings, OPTION_RULES | PPO_RULES)
     values = {option.name: settings.get(option.name, option.default) for option in fields(BpoOptions)}
     bounds = {name: values[name] for name in ("clip_param", "ratio_lower", "ratio_upper")}
     if errors_of(bounds, OPTION_RULES):
@@ -121,6 +133,23 @@ def option_errors(settings: Mapping[str, Any]) -> list[str]:
     if values["use_clipped_value_loss"] is True and epsilon is None:
         errors.append("use_clipped_value_loss=True needs clip_param, which is also the range of the clipped value.")
     return errors
+
+
+def _unknown_options(settings: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each setting that the algorithm does not take, if it is known which class that is."""
+    try:
+        algorithm: Any = resolve_callable(settings["class_name"])
+        module = algorithm.construct_algorithm.__module__
+    except (LookupError, TypeError, ValueError, ImportError, AttributeError):  # which another rule tells
+        return []
+    if not issubclass(algorithm, PPO) or not module.startswith(("rsl_rl.", "isaaclab_bpo.")):  # it may take others
+        return []
+    known = parameters_of(algorithm) | {"class_name", "share_cnn_encoders"}
+    if module.startswith("isaaclab_bpo."):
+        return unknown_names(settings, known.union(OPTION_RULES))
+    ours = [name for name in settings if name in OPTION_RULES and name not in known]
+    errors = [f"{', '.join(ours)}: of BPO, which {algorithm.__name__} does not take: leave them out."] if ours else []
+    return errors + unknown_names(settings, known.union(ours))
 
 
 def check_options(settings: Mapping[str, Any]) -> None:
