@@ -27,7 +27,7 @@ FORWARDED = (
     "--video_length", "--visualizer", "--viz", "--xr", "-h", "-rid",
 )
 # fmt: on
-"""The options of ``train.py``, for programs that hand them on and cannot wait for Isaac Lab to tell them."""
+"""The options of ``train.py``, which only Isaac Lab tells, and not at once."""
 
 REPLACED = {
     "--resume": "continue with --checkpoint latest, or a path",
@@ -43,7 +43,7 @@ REPLACED = {
 """What took the place of options of Isaac Lab 2.x."""
 
 _OPTION = re.compile(r"-[^\d\s.][^\s]*|--\S*")
-_FIELD = re.compile(r"(env|agent)\.[\w.]+|physics|renderer|presets")
+_FIELD = re.compile(r"(env|agent)\..+|physics|renderer|presets")
 
 
 def similar(name: str, names: Iterable[str]) -> str:
@@ -83,12 +83,21 @@ def unknown_arguments(
                 errors.append(f"{name} is not an option{similar(name, options)}")
         elif is_override(token):
             may_be_value = False
+            if not _FIELD.fullmatch(name.lstrip("+")):
+                valid = "they start with env. or agent., or are physics=, renderer= or presets="
+                errors.append(f"{token!r} is not an override: {valid}")
         elif _FIELD.fullmatch(token):
             may_be_value = True
             errors.append(f"{token} has no value: write {token}=VALUE")
         elif not may_be_value:
             errors.append(f"{token!r} belongs to no option: options begin with --, and fields are set by FIELD=VALUE")
     return errors
+
+
+def unknown_to_training(tokens: Sequence[str]) -> list[str]:
+    """Return a sentence for each argument that is none of ``train.py``, for programs that hand it on."""
+    takes_others = any(token.split("=")[0] == "--external_callback" for token in tokens)
+    return [] if takes_others else unknown_arguments(tokens, FORWARDED)
 
 
 class ClosedParser(argparse.ArgumentParser):

@@ -172,8 +172,6 @@ def _field_error(token: str, configurations: dict[str, Any], args: argparse.Name
     """Return what is wrong with an override: an unknown field of ``configurations``, or a text in place of a number."""
     key, text = token.split("=", 1)
     section, *path = key.split(".")
-    if section not in configurations or not path:
-        return f"{token!r} is not an override: they start with env. or agent., or are physics=, renderer= or presets="
     node = configurations[section]
     for depth, name in enumerate(path):
         fields = _fields(node)
