@@ -193,7 +193,7 @@ def lines(*paths: Path) -> int:
 def test_algorithms_stay_small() -> None:
     folder = SOURCE / PACKAGE / "algorithms"
     assert lines(folder / "bpo.py") <= 450
-    assert lines(*folder.glob("*.py")) <= 1050
+    assert lines(*folder.glob("*.py")) <= 1200
 
 
 def test_functions_stay_short() -> None:

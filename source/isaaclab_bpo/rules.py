@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 Rule = tuple[Callable[[Any], bool], str]
@@ -90,17 +90,24 @@ def errors_of(values: Mapping[str, Any], rules: Mapping[str, Rule], prefix: str 
     ]
 
 
-def parameters_of(built: type) -> set[str]:
-    """Return the names of the arguments that a class takes, those that it hands on to its bases included."""
-    signatures = [inspect.signature(base.__init__) for base in built.__mro__[:-1]]
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return {it.name for signature in signatures for it in signature.parameters.values() if it.kind in named}
+def unknown_names(
+    names: Iterable[str], built: type, others: Iterable[str] = (), bpo: Iterable[str] = (), prefix: str = ""
+) -> list[str]:
+    """Return a sentence for each name of a setting that a class does not take, with the closest one that it takes.
 
-
-def unknown_names(names: Iterable[str], known: Collection[str], prefix: str = "") -> list[str]:
-    """Return a sentence for each of ``names`` that is not among those ``known``, with the closest one."""
-    closest = {name: difflib.get_close_matches(name, known, n=1) for name in names if name not in known}
-    return [
-        f"{prefix}{name} is not a setting there is" + (f": did you mean {close[0]}?" if close else ".")
-        for name, close in closest.items()
-    ]
+    Args:
+        names: Names of settings.
+        built: The class, whose arguments include those of its bases.
+        others: What it is told beside its arguments.
+        bpo: The options of BPO, which a sentence calls so.
+        prefix: What the sentences put in front of a name.
+    """
+    parameters = (it for base in built.__mro__[:-1] for it in inspect.signature(base.__init__).parameters.values())
+    known = {it.name for it in parameters if it.kind in (it.POSITIONAL_OR_KEYWORD, it.KEYWORD_ONLY)}.union(others)
+    errors = []
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = ", it is one of BPO." if name in bpo else f": did you mean {close[0]}?" if close else "."
+            errors.append(f"{prefix}{name} is not a setting of {built.__name__}{hint}")
+    return errors

@@ -44,7 +44,7 @@ def test_options_and_arguments_of_ppo_reach_the_algorithm() -> None:
 
 
 def test_an_argument_that_nobody_knows_is_named() -> None:
-    with pytest.raises(ConfigurationError, match="clip_parm is not a setting there is: did you mean clip_param"):
+    with pytest.raises(ConfigurationError, match="clip_parm is not a setting of BPO: did you mean clip_param"):
         construct(runner_cfg(clip_parm=0.2))
 
 

@@ -455,7 +455,7 @@ MISSPELT = {
     "algorithm.learn_rate": "did you mean learning_rate?",
     "algorithm.gama": "did you mean gamma?",
     "algorithm.medain": "did you mean median?",
-    "algorithm.zzz": "algorithm.zzz is not a setting there is.",
+    "algorithm.zzz": "algorithm.zzz is not a setting of BPO.",
     "actor.hidden_dim": "did you mean hidden_dims?",
     "critic.activaton": "did you mean activation?",
 }
@@ -481,5 +481,7 @@ def test_missing_settings_are_named(name: str) -> None:
 def test_options_of_bpo_are_named_as_such_to_ppo() -> None:
     cfg = full_cfg()
     cfg["algorithm"] = {"class_name": "PPO", "temperature": 0.1, "median": "batch"}
-    (error,) = configuration_errors(cfg)
-    assert error.startswith("algorithm.temperature, median: of BPO, which PPO does not take")
+    assert configuration_errors(cfg) == [
+        "algorithm.temperature is not a setting of PPO, it is one of BPO.",
+        "algorithm.median is not a setting of PPO, it is one of BPO.",
+    ]

@@ -16,18 +16,7 @@ from rsl_rl.algorithms import PPO
 from rsl_rl.utils import resolve_callable, resolve_optimizer
 
 from isaaclab_bpo import brrl
-from isaaclab_bpo.rules import (
-    BOOLEAN,
-    Rule,
-    errors_of,
-    integer,
-    known_to,
-    number,
-    one_of,
-    optional,
-    parameters_of,
-    unknown_names,
-)
+from isaaclab_bpo.rules import BOOLEAN, Rule, errors_of, integer, known_to, number, one_of, optional, unknown_names
 
 
 def _option(default: Any, rule: Rule, meaning: str) -> Any:
@@ -110,7 +99,7 @@ def option_errors(settings: Mapping[str, Any]) -> list[str]:
     """Return a sentence for each error in the settings of BPO or PPO, with the field, the value and the valid choices.
 
     Args:
-        settings: The algorithm's part of a runner configuration. Names without a rule here are not judged.
+        settings: The algorithm's part of a runner configuration. What has no rule is valid if the algorithm takes it.
     """
     errors = _unknown_options(settings) + errors_of(settings, OPTION_RULES | PPO_RULES)
     values = {option.name: settings.get(option.name, option.default) for option in fields(BpoOptions)}
@@ -144,12 +133,8 @@ def _unknown_options(settings: Mapping[str, Any]) -> list[str]:
         return []
     if not issubclass(algorithm, PPO) or not module.startswith(("rsl_rl.", "isaaclab_bpo.")):  # it may take others
         return []
-    known = parameters_of(algorithm) | {"class_name", "share_cnn_encoders"}
-    if module.startswith("isaaclab_bpo."):
-        return unknown_names(settings, known.union(OPTION_RULES))
-    ours = [name for name in settings if name in OPTION_RULES and name not in known]
-    errors = [f"{', '.join(ours)}: of BPO, which {algorithm.__name__} does not take: leave them out."] if ours else []
-    return errors + unknown_names(settings, known.union(ours))
+    ours = OPTION_RULES if module.startswith("isaaclab_bpo.") else ()
+    return unknown_names(settings, algorithm, ("class_name", "share_cnn_encoders", *ours), bpo=OPTION_RULES)
 
 
 def check_options(settings: Mapping[str, Any]) -> None:

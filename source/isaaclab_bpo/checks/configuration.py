@@ -21,18 +21,7 @@ from rsl_rl.utils import compile_model, resolve_callable, resolve_nn_activation
 from torch import nn
 
 from isaaclab_bpo.algorithms.options import ConfigurationError, option_errors
-from isaaclab_bpo.rules import (
-    BOOLEAN,
-    Rule,
-    accepted_by,
-    errors_of,
-    integer,
-    known_to,
-    number,
-    optional,
-    parameters_of,
-    unknown_names,
-)
+from isaaclab_bpo.rules import BOOLEAN, Rule, accepted_by, errors_of, integer, known_to, number, optional, unknown_names
 
 from .rules import DEVICE, FUNCTION, NAME, TEXT, built_by, class_named, interval, list_of, one_or_list_of
 
@@ -232,7 +221,7 @@ def _model_errors(name: str, model: Any) -> list[str]:
     if not isinstance(model, Mapping):
         return errors
     for model_class in _model_classes({"actor": model}):
-        errors += unknown_names(model, parameters_of(model_class) | {"class_name"}, f"{name}.")
+        errors += unknown_names(model, model_class, ["class_name"], prefix=f"{name}.")
     if (distribution := model.get("distribution_cfg")) is not None:
         errors += _section_errors(f"{name}.distribution_cfg", distribution, DISTRIBUTION_RULES, ("class_name",))
     elif name == "actor":

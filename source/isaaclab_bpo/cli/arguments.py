@@ -97,12 +97,17 @@ def parse(action: Action, argv: list[str]) -> tuple[argparse.Namespace, list[str
     if left is not None and (taken := [token for token in rest if token not in left]):
         rest = [token for token in rest if token in left]
         print(f"[isaaclab_bpo] --external_callback {args.external_callback} took {' '.join(taken)}.")
-    other: Action = "play" if action == "train" else "train"
-    elsewhere = dict.fromkeys(_full_parser(other).options, f"it is an option of {other}")
-    if errors := unknown_arguments(rest, parser.options, elsewhere | REPLACED):
-        raise UserError("; ".join(errors))
+    _check_unknown(action, parser, rest)
     _check_numbers(args)
     return args, [token.lstrip("+") for token in rest]  # which Hydra needs for new fields, and there can be none
+
+
+def _check_unknown(action: Action, parser: ClosedParser, left: list[str]) -> None:
+    """Refuse what ``parser`` has left and is no override."""
+    other: Action = "play" if action == "train" else "train"
+    elsewhere = dict.fromkeys(_full_parser(other).options, f"it is an option of {other}")
+    if errors := unknown_arguments(left, parser.options, elsewhere | REPLACED):
+        raise UserError("; ".join(errors))
 
 
 def _full_parser(action: Action) -> ClosedParser:

@@ -24,8 +24,7 @@ except ModuleNotFoundError as error:
     raise SystemExit(f"compare: error: {error}: install the extra isaaclab_bpo[compare]") from None
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Read the command line and write the report."""
+def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = ClosedParser(prog="compare", description=(__doc__ or "").split("\n")[0])
     parser.add_argument(
         "runs", type=Path, nargs="+", help="Folders of runs, or above them; or a runs.json of an earlier comparison."
@@ -49,6 +48,12 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if "" in args.exclude:
         parser.error("--exclude is empty: give the name of a folder, or a pattern")
+    return args
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read the command line and write the report."""
+    args = _parse(argv)
     mpl.use("agg")
 
     runs, left_out = read_runs(args.runs, args.exclude)
