@@ -14,7 +14,7 @@ import pytest
 
 from cli.runs import G1, Ask
 from cli.starts import Start
-from e2e.process import PLAY, TRAIN, run
+from e2e.process import PLAY, ROOT, TRAIN, run
 from isaaclab_bpo.command_line import FORWARDED
 
 HOPPER = ("--task", "Gym-Hopper-v5")
@@ -92,10 +92,10 @@ def test_number_of_steps_is_a_sentence(start: Start, steps: str) -> None:
 
 def test_what_a_callback_takes_is_said(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
-        "import sys\ndef tasks():\n    return [token for token in sys.argv[1:] if token not in ('--mine', 'agent.seed=1')]\n"
+        "import sys\ndef tasks():\n    return [it for it in sys.argv[1:] if it not in ('--mine', 'agent.seed=1')]\n"
     )
     given = (*HOPPER, "--external_callback", "mine.tasks", "--mine", "agent.seed=1", "--mien")
-    done = run("env", f"PYTHONPATH={tmp_path}", *TRAIN, *given, cwd=tmp_path)
+    done = run("env", f"PYTHONPATH={ROOT / 'source'}:{tmp_path}", *TRAIN, *given, cwd=tmp_path)
     assert "[isaaclab_bpo] --external_callback mine.tasks took --mine agent.seed=1." in done.stdout
     assert done.returncode == 2
     assert "--mien is not an option" in done.stderr
