@@ -6,33 +6,35 @@
 from __future__ import annotations
 
 import json
-import os
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
 from cli.starts import Start, starter
+from e2e.process import PLAY, run
 
 HOPPER = ("--task", "Gym-Hopper-v5", "--num_envs", "2")
 SMALL = (*HOPPER, "agent.num_steps_per_env=16", "agent.algorithm.num_mini_batches=2", "--max_iterations", "1")
 
 
 @pytest.fixture(scope="module")
-def trained(server: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(server: subprocess.Popen[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run."""
     cwd = tmp_path_factory.mktemp("trained")
-    done = starter(server, cwd)("train", *SMALL)  # type: ignore[arg-type]
+    done = starter(server, cwd)("train", *SMALL)
     assert done.returncode == 0, done.stderr
-    (run,) = cwd.glob("logs/rsl_rl/*/*")
-    return run
+    (folder,) = cwd.glob("logs/rsl_rl/*/*")
+    return folder
 
 
-def sentence(done: object) -> str:
+def sentence(done: subprocess.CompletedProcess[str]) -> str:
     """Return the sentence that a refused start ends with."""
-    assert done.returncode == 2, done.stdout[-2000:] + done.stderr[-2000:]  # type: ignore[attr-defined]
-    assert "Traceback" not in done.stderr  # type: ignore[attr-defined]
-    return done.stderr.splitlines()[-1]  # type: ignore[attr-defined]
+    assert done.returncode == 2, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "Traceback" not in done.stderr
+    return done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("seed", ["4294967295", "0", "-1"])
@@ -96,12 +98,12 @@ def test_latest_finds_whatever_training_made(start: Start, tmp_path: Path, name:
     assert start("train", *SMALL, f"--run_name={name}", *given).returncode == 0
     done = start("play", *HOPPER, *given, "--checkpoint", "latest")
     assert done.returncode == 0, done.stderr
-    (run,) = tmp_path.glob(f"logs/rsl_rl/{name or 'walk'}/*")
-    assert f"Loading model checkpoint from: {run}/model_0.pt" in done.stdout
-    assert json.loads((run / "run.json").read_text())["task"] == "Gym-Hopper-v5"
+    (folder,) = tmp_path.glob(f"logs/rsl_rl/{name or 'walk'}/*")
+    assert f"Loading model checkpoint from: {folder}/model_0.pt" in done.stdout
+    assert json.loads((folder / "run.json").read_text())["task"] == "Gym-Hopper-v5"
 
 
-@pytest.mark.parametrize("obstacle", ["a file", "a dangling link", "a folder", "a full disk"])
+@pytest.mark.parametrize("obstacle", ["a file", "a dangling link", "a folder"])
 def test_policy_is_played_though_it_cannot_be_exported(
     start: Start, tmp_path: Path, trained: Path, obstacle: str
 ) -> None:
@@ -111,12 +113,33 @@ def test_policy_is_played_though_it_cannot_be_exported(
         exported.touch()
     elif obstacle == "a dangling link":
         exported.symlink_to("/proc/no/such/folder")
-    elif obstacle == "a folder":
-        (exported / "policy.pt").mkdir(parents=True)
     else:
-        exported.mkdir()
-        os.symlink("/dev/full", exported / "policy.pt")
+        (exported / "policy.pt").mkdir(parents=True)
     done = start("play", *HOPPER, "--checkpoint", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert f"[isaaclab_bpo] The policy could not be exported to {str(exported)!r}: " in done.stderr
+    assert "Mean return of 2 episodes" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("prepare", "reason"),
+    [
+        ("mount -o remount,ro run", "Read-only file system"),
+        ("dd if=/dev/zero of=run/fill 2>/dev/null", "No space left on device"),
+    ],
+)
+def test_policy_is_played_from_a_file_system_that_takes_nothing(
+    tmp_path: Path, trained: Path, prepare: str, reason: str
+) -> None:
+    in_namespace = ("unshare", "--map-root-user", "--mount")
+    if subprocess.run((*in_namespace, "true"), capture_output=True).returncode != 0:
+        pytest.skip("needs a kernel that lets this user mount file systems of its own")
+    (tmp_path / "run").mkdir()
+    mount = f"mount -t tmpfs -o size=16m none run; cp {trained}/model_0.pt run; {prepare}"
+    play = shlex.join((*PLAY, *HOPPER, "--checkpoint", "run"))
+    done = run(*in_namespace, "sh", "-c", f"{mount}; exec {play}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"could not be exported to {str(tmp_path / 'run' / 'exported')!r}: " in done.stderr
+    assert reason in done.stderr
     assert "Mean return of 2 episodes" in done.stdout

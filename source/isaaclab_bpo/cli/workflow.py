@@ -9,14 +9,18 @@ Isaac Lab's own entry point does the same with rsl_rl's runner, and accepts no o
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import shutil
 import sys
 import time
+from pathlib import Path
 
 import torch
 from isaaclab_rl.entrypoints import common
 from isaaclab_rl.entrypoints.backends.cli_args_rsl_rl import checkpoint_load_cfg
 from isaaclab_rl.utils.wandb import announce_new_run, resolve_wandb_entity
+from rsl_rl.runners import OnPolicyRunner
 
 from isaaclab_bpo.algorithms import RankLostError
 from isaaclab_bpo.runners import DurableRunner, Preemption
@@ -103,13 +107,20 @@ def play(command: Command) -> None:
         runner = run.make_runner(env)
         run.load(runner, checkpoint)
         policy = runner.get_inference_policy(device=str(runner.env.device))
-        exported = str(checkpoint.parent / "exported")
-        try:
-            runner.export_policy_to_jit(exported)
-            runner.export_policy_to_onnx(exported)
-        except (OSError, RuntimeError) as error:  # torch's, of a file that cannot be written
-            reason = " ".join(str(error).split("\n")[0].split())
-            print(f"[isaaclab_bpo] The policy could not be exported to {exported!r}: {reason}", file=sys.stderr)
+        _export(runner, checkpoint)
         run.play(runner.env, policy)
     if command.args.video:
         print(f"[isaaclab_bpo] {video.check(checkpoint.parent / 'videos' / 'play', start)}")
+
+
+def _export(runner: OnPolicyRunner, checkpoint: Path) -> None:
+    """Export the policy into a folder beside its checkpoint, or say why it cannot be."""
+    folder = str(checkpoint.parent / "exported")
+    try:
+        if shutil.disk_usage(checkpoint.parent).free < checkpoint.stat().st_size:  # of which torch would die
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        runner.export_policy_to_jit(folder)
+        runner.export_policy_to_onnx(folder)
+    except (OSError, RuntimeError) as error:  # torch's, of a file that it cannot open
+        reason = " ".join(str(error).split("\n")[0].split())
+        print(f"[isaaclab_bpo] The policy could not be exported to {folder!r}: {reason}", file=sys.stderr)
