@@ -111,7 +111,9 @@ class ClosedParser(argparse.ArgumentParser):
         """Names of the options."""
         return list(self._option_string_actions)
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+    def parse_args(  # type: ignore[reportIncompatibleMethodOverride]  # overloads
+        self, args: Iterable[str] | None = None, namespace: Any = None
+    ) -> Any:
         """Parse all arguments, those of ``sys.argv`` if there are none given.
 
         Raises:

@@ -19,6 +19,9 @@ from .errors import UserError
 ROOT = Path("logs", "rsl_rl")
 """Where runs are saved, below the working directory."""
 
+ATTEMPTS = 1000
+"""Starts in a second, with room to spare."""
+
 LONGEST = 240
 """Bytes that the name of a run's folder may have; file systems allow 255, and a number may be added."""
 
@@ -97,21 +100,19 @@ def run_folder(experiment: str, run: str, timestamp: str | None) -> Iterator[Pat
 
 def _make(above: Path, run: str) -> Path:
     """Make a folder that did not exist, named by the time and, if others start in the same second, a number."""
-    time, attempts = datetime.now().strftime("%Y-%m-%d_%H-%M-%S"), 1000
-    for number in range(1, attempts + 1):
+    time = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    for number in range(1, ATTEMPTS):
         folder = above / _name(time if number == 1 else f"{time}-{number}", run)
-        try:
+        # another start took it, or was refused and removed the empty folders above
+        with contextlib.suppress(FileExistsError, FileNotFoundError):
             folder.mkdir(parents=True)
-            break
-        except (FileExistsError, FileNotFoundError):  # another start took it, or removed the folders above
-            if number == attempts:
-                raise
-    return folder
+            return folder
+    raise OSError(f"{ATTEMPTS} names are in use")
 
 
 def _from_first_rank(name: str) -> str:
     """Return the name that the first rank gives, over the store that torchrun keeps for its processes."""
-    from torch.distributed import TCPStore
+    from torch.distributed import TCPStore  # type: ignore[reportPrivateImportUsage]
 
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         raise UserError("processes that torchrun did not start need --run_timestamp NAME, the same for all of them")
