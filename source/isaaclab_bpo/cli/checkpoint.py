@@ -56,7 +56,7 @@ def _named(name: str) -> Path:
         _read(path)
     except CheckpointError as error:
         raise UserError(f"--checkpoint {error}") from None
-    return path.resolve()  # which compare looks for
+    return path.absolute()  # which compare looks for
 
 
 def _newest(selector: str, args: argparse.Namespace, overrides: list[str]) -> Path:
@@ -71,7 +71,7 @@ def _newest(selector: str, args: argparse.Namespace, overrides: list[str]) -> Pa
     if experiment is None:
         named = [token for token in overrides if token.startswith("agent.experiment_name=")]
         experiment = resolve(args, named)[1].experiment_name
-    root = Path("logs", "rsl_rl", experiment).resolve()
+    root = Path("logs", "rsl_rl", str(experiment)).resolve()
     runs = []
     for file in root.glob("*/run.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # not a run's
