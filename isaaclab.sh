@@ -31,7 +31,7 @@ sources() {
     printf '%s %s' "${digest%% *}" "$root"
 }
 
-is_installed() { [[ -x $venv/bin/python && -f $marker && $(<"$marker") == "$(sources)" ]]; }
+is_installed() { [[ -x $venv/bin/python && -r $marker && $(<"$marker") == "$(sources)" ]]; }
 
 # -P, because the metadata of a checkout in the working directory is no installation.
 has_isaaclab_and_us() {
@@ -110,8 +110,13 @@ pip_install() {
 # Create or update .venv. Runs in a subshell, with which its lock and its trap end.
 install() {
     local python uv index
-    mkdir -p -- "$venv"
-    exec 9>"$venv.lock"
+    if ! { mkdir -p -- "$venv" && [[ -w $venv ]] && exec 9>>"$venv.lock"; } 2>/dev/null; then
+        if [[ -L $venv/bin/python && ! -x $venv/bin/python ]]; then
+            say "The Python of $venv is $(readlink -- "$venv/bin/python"), which this user cannot run."
+            say "Its owner can remove $venv and start again with a Python 3.12 on PATH that everybody can run."
+        fi
+        die "$venv has to be installed and this user cannot write to it; set ISAACLAB_BPO_VENV to a folder of yours."
+    fi
     if ! flock -n 9; then
         say "Waiting for another isaaclab.sh that is installing into $venv."
         flock 9

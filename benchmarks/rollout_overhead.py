@@ -11,13 +11,13 @@ Writes JSON and a plot to benchmarks/results. Observations and rewards are rando
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
 import torch
 
 import machine
+from isaaclab_bpo.command_line import ClosedParser
 from update_time import NUM_STEPS, collect, make_algorithm, make_rollout, timer, weights_per_layer
 
 PRESETS = {"cpu": ("cpu", [16, 64, 256]), "gpu": ("cuda:0", [1024, 4096, 16384])}
@@ -60,7 +60,7 @@ def plot(results: dict[int, dict[str, list[float]]], path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = ClosedParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--preset", choices=PRESETS, default="gpu" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--rounds", type=machine.number_of_rounds, default=40)
     parser.add_argument("--threads", type=int, default=1, help="Threads of torch on the CPU.")

@@ -12,7 +12,6 @@ Writes JSON and a plot to benchmarks/results. No simulator runs: observations an
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import gc
 import io
@@ -33,6 +32,7 @@ from tensordict import TensorDict
 
 import machine
 from isaaclab_bpo.algorithms import BPO, AcceleratedBPO
+from isaaclab_bpo.command_line import ClosedParser
 
 NUM_OBS, NUM_ACTIONS, HIDDEN_DIMS, NUM_STEPS = 310, 37, [512, 256, 128], 24  # Isaac-Velocity-Rough-G1
 NUM_MINI_BATCHES, NUM_EPOCHS = 4, 5
@@ -338,7 +338,7 @@ def plot(measurements: list[Measurement], path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = ClosedParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--preset", choices=PRESETS, default="gpu" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--num_envs", type=int, nargs="+", help="Environments; several for a sweep.")
     parser.add_argument("--rounds", type=machine.number_of_rounds, default=15)

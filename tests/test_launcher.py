@@ -223,3 +223,62 @@ def test_second_start_waits_for_the_first_ones_installation(project: Path, bare_
         mark_installed(project)
     stdout, _ = second.communicate()
     assert stdout == f"{project}|{project}/.venv|scripts/report.py\n"
+
+
+def launch_read_only(project: Path, *args: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Launch from a project that cannot be written, which holds for the superuser, too."""
+    in_namespace = ("unshare", "--map-root-user", "--mount")
+    if subprocess.run((*in_namespace, "true"), capture_output=True).returncode != 0:
+        pytest.skip("needs a kernel that lets this user mount file systems of its own")
+    code = 'mount --bind "$0" "$0"; mount -o remount,bind,ro "$0"; exec "$@"'
+    command = (*in_namespace, "sh", "-c", code, str(project), str(project / "isaaclab.sh"), *args)
+    return subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+
+STRANGER = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}
+
+
+def test_installation_of_another_user_runs(project: Path) -> None:
+    mark_installed(project)
+    run = launch_read_only(project, "-p", "scripts/report.py", env=STRANGER)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert f"|{project}/.venv|" in run.stdout
+
+
+@pytest.mark.parametrize("state", ["absent", "outdated", "unfinished", "python in another user's home"])
+def test_installation_that_cannot_be_written_says_what_to_do(project: Path, state: str) -> None:
+    if state != "absent":
+        mark_installed(project)
+    marker, python = project / ".venv" / ".isaaclab_bpo", project / ".venv" / "bin" / "python"
+    if state == "outdated":
+        marker.write_text(f"0123 {project}")
+    elif state == "unfinished":
+        marker.write_text("unfinished")
+    elif state != "absent":
+        python.unlink()
+        python.symlink_to("/home/somebody/.pyenv/versions/3.12.1/bin/python3.12")  # which others cannot look into
+    run = launch_read_only(project, "-p", "scripts/report.py", env=STRANGER)
+    assert (run.returncode, run.stdout) == (1, "")
+    *others, last = run.stderr.splitlines()
+    assert last.startswith(
+        f"isaaclab.sh: {project}/.venv has to be installed and this user cannot write to it; set ISA"
+    )
+    if state.startswith("python"):
+        assert "The Python of" in others[0]
+        assert "/home/somebody/.pyenv/versions/3.12.1/bin/python3.12, which this user cannot run" in others[0]
+        assert len(others) == 2
+    else:
+        assert others == []
+
+
+@pytest.mark.parametrize("folder", ["/dev/null/venv", "/proc/venv", "a file"])
+def test_folder_that_cannot_be_made_says_what_to_do(project: Path, bare_machine: dict, folder: str) -> None:
+    (project / "a file").touch()
+    run = launch(project, "-p", env=bare_machine | {"ISAACLAB_BPO_VENV": folder}, cwd=project)
+    assert run.returncode == 1
+    (line,) = run.stderr.splitlines()
+    assert "this user cannot write to it; set ISAACLAB_BPO_VENV" in line
+
+
+def test_the_environment_has_pip() -> None:
+    assert "\npip==" in (ROOT / "requirements.lock").read_text()

@@ -27,6 +27,7 @@ import torch
 from experiments import Experiment, gather, label, read_experiments
 
 from isaaclab_bpo.agents import GYM_PREFIX
+from isaaclab_bpo.command_line import ClosedParser
 from isaaclab_bpo.compare.report import format_interval, format_steps, plot_curves
 from isaaclab_bpo.compare.runs import Run, read_runs, write_runs
 from isaaclab_bpo.compare.statistics import Estimate, Group, group_runs, probability_of_improvement
@@ -171,9 +172,7 @@ def write_page(page: Path, experiments: dict[str, Experiment]) -> None:
 
 def main() -> None:
     experiments = read_experiments()
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = ClosedParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gather", nargs="+", default=[], choices=experiments, help="Experiments to take over first.")
     parser.add_argument("--logs", type=Path, default=Path("logs/learning"), help="Folder of the experiments.")
     parser.add_argument("--page", type=Path, default=PAGE, help="The page to write.")

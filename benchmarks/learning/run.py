@@ -28,9 +28,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments import gather, read_experiments
+from experiments import Experiment, gather, read_experiments
 from tqdm import tqdm
 
+from isaaclab_bpo.command_line import ClosedParser, unknown_to_training
 from isaaclab_bpo.compare.report import write_report
 from isaaclab_bpo.compare.runs import read_runs
 
@@ -176,9 +177,7 @@ def positive_number(text: str) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = ClosedParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     experiments = read_experiments()
     parser.add_argument("experiment", choices=experiments)
     parser.add_argument("--tasks", nargs="+", help="Tasks, if not the experiment's.")
@@ -196,6 +195,8 @@ def main() -> None:
     end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     args, extra = parser.parse_args(sys.argv[1:end]), sys.argv[end + 1 :]
     experiment = experiments[args.experiment]
+    if experiment.program == Experiment.program and (errors := unknown_to_training(extra)):
+        parser.error(f"train.py, after --: {'; '.join(errors)}")
     unknown = sorted(set(args.variants or ()) - experiment.variants.keys())
     if unknown:
         parser.error(f"--variants has {unknown[0]!r}, but {args.experiment} has {', '.join(experiment.variants)}")

@@ -16,7 +16,6 @@ It leaves what ``scripts/rsl_rl/train.py`` leaves, and is interrupted and resume
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 from dataclasses import asdict
@@ -34,6 +33,7 @@ from mjlab.utils.torch import configure_torch_backends
 from run import positive_number
 
 from isaaclab_bpo.agents.robots import ROBOTS
+from isaaclab_bpo.command_line import ClosedParser
 from isaaclab_bpo.runners import DurableRunner
 
 PAPER = {robot.mjlab_task: robot.algorithm for robot in ROBOTS}
@@ -54,7 +54,7 @@ class MjlabRunner(MjlabOnPolicyRunner, DurableRunner):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Train a task of mjlab.", allow_abbrev=False)
+    parser = ClosedParser(description="Train a task of mjlab.")
     parser.add_argument("--task", required=True, choices=list_tasks(), metavar="TASK", help="A task's id.")
     parser.add_argument("--algo", choices=("bpo", "ppo"), default="bpo")
     parser.add_argument("--seed", type=int, default=42)

@@ -12,7 +12,6 @@ folder must be your own then, because Ray unpickles what it finds there.
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 from functools import partial
@@ -22,8 +21,10 @@ from typing import Any
 import yaml
 from ray import tune
 
+from isaaclab_bpo.command_line import ClosedParser, unknown_to_training
 from isaaclab_bpo.compare.report import write_report
 from isaaclab_bpo.compare.runs import read_runs
+from isaaclab_bpo.compare.statistics import comparable
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,13 +69,15 @@ def train(parameters: dict[str, Any], sweep: dict[str, Any], extra: list[str]) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = ClosedParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("sweep", type=Path, help="W&B sweep file with the methods grid or random.")
     parser.add_argument("--output", type=Path, default=Path("logs/sweep"), help="Folder for all runs.")
     parser.add_argument("--cpus", type=float, default=1.0, help="CPU cores for a run.")
     parser.add_argument("--gpus", type=float, default=0.0, help="GPUs for a run; 0.5 lets two share one.")
     end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     args, extra = parser.parse_args(sys.argv[1:end]), sys.argv[end + 1 :]
+    if errors := unknown_to_training(extra):
+        parser.error(f"train.py, after --: {'; '.join(errors)}")
     sweep = yaml.safe_load(args.sweep.read_text())
     storage = args.output.resolve()
 
@@ -96,8 +99,9 @@ def main() -> None:
         )
     results = tuner.fit()
     runs, left_out = read_runs(sorted(folder.glob("*/logs")))
+    runs, too_short = comparable(runs)
     if runs:
-        print(*write_report(runs, left_out, {}, folder / "comparison"), sep="\n")
+        print(*write_report(runs, left_out + too_short, {}, folder / "comparison"), sep="\n")
     sys.exit(f"{results.num_errors} of {len(results)} runs failed." if results.num_errors else 0)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -20,6 +21,9 @@ import time
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
+
+COMMAND_LINE = runpy.run_path(str(PROJECT / "source" / "isaaclab_bpo" / "command_line.py"))
+"""A part of the package, which itself need not be installed here."""
 
 WARNING = 120
 """How long before the end of its time a job is warned [s]: an iteration, a checkpoint, and some."""
@@ -62,7 +66,7 @@ def main() -> int:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = COMMAND_LINE["ClosedParser"](
         description="Train on a Slurm cluster, one run for every algorithm and seed.",
         usage="%(prog)s --task TASK [option ...] [-- argument of train.py ...]",
     )
@@ -120,6 +124,9 @@ def _check(args: argparse.Namespace) -> None:
             raise SubmitError(f"--{name} {' '.join(map(str, values))} names a run twice")
     if not re.fullmatch(r"[\w.-]+", args.name):
         raise SubmitError(f"--name {args.name!r} must be of letters, digits, '.', '_' and '-': it names folders")
+    unknown = COMMAND_LINE["unknown_to_training"](args.arguments)
+    if unknown:
+        raise SubmitError(f"train.py, after --: {'; '.join(unknown)}")
     for argument in args.arguments:
         if argument.split("=")[0] in OURS:
             raise SubmitError(f"{argument} after -- would be set twice: submit.py chooses it for every run")

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 Rule = tuple[Callable[[Any], bool], str]
@@ -86,3 +88,26 @@ def errors_of(values: Mapping[str, Any], rules: Mapping[str, Rule], prefix: str 
         for name, (valid, text) in rules.items()
         if name in values and not valid(values[name])
     ]
+
+
+def unknown_names(
+    names: Iterable[str], built: type, others: Iterable[str] = (), bpo: Iterable[str] = (), prefix: str = ""
+) -> list[str]:
+    """Return a sentence for each name of a setting that a class does not take, with the closest one that it takes.
+
+    Args:
+        names: Names of settings.
+        built: The class, whose arguments include those of its bases.
+        others: What it is told beside its arguments.
+        bpo: The options of BPO, which a sentence calls so.
+        prefix: What the sentences put in front of a name.
+    """
+    parameters = (it for base in built.__mro__[:-1] for it in inspect.signature(base.__init__).parameters.values())
+    known = {it.name for it in parameters if it.kind in (it.POSITIONAL_OR_KEYWORD, it.KEYWORD_ONLY)}.union(others)
+    errors = []
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = ", it is one of BPO." if name in bpo else f": did you mean {close[0]}?" if close else "."
+            errors.append(f"{prefix}{name} is not a setting of {built.__name__}{hint}")
+    return errors

@@ -43,6 +43,7 @@ from rsl_rl.utils.logger import Logger
 from conftest import RecordFault
 from isaaclab_bpo.agents import RslRlBpoRunnerCfg
 from isaaclab_bpo.agents.robots import bpo_cfg
+from isaaclab_bpo.algorithms import BPO
 from isaaclab_bpo.algorithms.options import check_options
 from isaaclab_bpo.checks import CheckedConfiguration, ConfigurationError, configuration_errors
 from isaaclab_bpo.cli.agent_cfg import check_agent_cfg
@@ -394,9 +395,11 @@ SECTIONS: dict[str, tuple[set[str], set[str]]] = {
 """For each section of rsl_rl's configuration what it may hold, and what of it has no rule."""
 
 DEPRECATED = {"stochastic", "init_noise_std", "noise_std_type", "state_dependent_std"}
+"""Fields that Isaac Lab takes out before rsl_rl's models see them."""
+
 ISAACLAB_SECTIONS: dict[str, tuple[set[str], set[str]]] = {
-    "actor": (cfg_fields(*MODEL_CFGS), DEPRECATED),
-    "critic": (cfg_fields(*MODEL_CFGS), DEPRECATED),
+    "actor": (cfg_fields(*MODEL_CFGS) - DEPRECATED, set()),
+    "critic": (cfg_fields(*MODEL_CFGS) - DEPRECATED, set()),
     "actor.distribution_cfg": (cfg_fields(*DISTRIBUTION_CFGS), set()),
     "actor.cnn_cfg": (cfg_fields(RslRlCNNModelCfg.CNNCfg), set()),
     "algorithm": (cfg_fields(RslRlPpoAlgorithmCfg), set()),
@@ -420,9 +423,69 @@ def test_every_field_has_a_rule_or_is_known_to_have_none(sections: dict[str, tup
         assert unjudged == without_rule, section
 
 
-@pytest.mark.parametrize("section", {**SECTIONS, **ISAACLAB_SECTIONS})
+@pytest.mark.parametrize("section", sorted({*SECTIONS, *ISAACLAB_SECTIONS} - {"actor", "critic", "algorithm"}))
 @pytest.mark.parametrize("value", [3, "text", None, {"class_name": "New", "coefficient": 0.5}])
 def test_fields_and_sections_that_are_new_in_rsl_rl_pass(section: str, value: Any) -> None:
     cfg = full_cfg()
     put(cfg, f"{section}.new".lstrip("."), value)
     assert configuration_errors(cfg, 4, ["policy", "camera"]) == []
+
+
+class Newer(PPO):
+    """A class as a later rsl_rl may have it."""
+
+    def __init__(self, *args: Any, new: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+
+
+class OfSomebody(BPO):
+    """A class that reads its settings in a way of its own."""
+
+    @staticmethod
+    def construct_algorithm(obs: Any, env: Any, cfg: dict, device: str) -> BPO:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("algorithm", [Newer, OfSomebody])
+def test_settings_that_a_class_takes_pass(algorithm: type) -> None:
+    cfg = full_cfg()
+    cfg["algorithm"] = {"class_name": f"{__name__}:{algorithm.__name__}", "gamma": 0.9, "new": 0.5}
+    assert configuration_errors(cfg, 4, ["policy", "camera"]) == []
+
+
+MISSPELT = {
+    "algorithm.clip_parm": "did you mean clip_param?",
+    "algorithm.temprature": "did you mean temperature?",
+    "algorithm.learn_rate": "did you mean learning_rate?",
+    "algorithm.gama": "did you mean gamma?",
+    "algorithm.medain": "did you mean median?",
+    "algorithm.zzz": "algorithm.zzz is not a setting of BPO.",
+    "actor.hidden_dim": "did you mean hidden_dims?",
+    "critic.activaton": "did you mean activation?",
+}
+
+
+@pytest.mark.parametrize("path", MISSPELT)
+def test_settings_that_no_class_takes_are_named_with_the_nearest(path: str) -> None:
+    cfg = full_cfg()
+    put(cfg, path, 0.5)
+    (error,) = configuration_errors(cfg, 4, ["policy", "camera"])
+    assert error.startswith(f"{path} is not a setting")
+    assert MISSPELT[path] in error
+
+
+@pytest.mark.parametrize("name", ["num_steps_per_env", "save_interval"])
+def test_missing_settings_are_named(name: str) -> None:
+    cfg = full_cfg()
+    del cfg[name]
+    (error,) = configuration_errors(cfg)
+    assert error == f"{name} is not set, and it has no default."
+
+
+def test_options_of_bpo_are_named_as_such_to_ppo() -> None:
+    cfg = full_cfg()
+    cfg["algorithm"] = {"class_name": "PPO", "temperature": 0.1, "median": "batch"}
+    assert configuration_errors(cfg) == [
+        "algorithm.temperature is not a setting of PPO, it is one of BPO.",
+        "algorithm.median is not a setting of PPO, it is one of BPO.",
+    ]

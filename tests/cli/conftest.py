@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.runs import (
-    Ask,
-)
+from cli.runs import Ask
+from cli.starts import Start, serve, starter
 from e2e.process import environment
 
 # Imports Isaac Lab once and translates one command line after the other, as the command does with its only one.
@@ -89,3 +88,16 @@ def ask(worker: subprocess.Popen[str], tmp_path: Path) -> Ask:
         raise AssertionError("the worker ended")
 
     return ask
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[subprocess.Popen[str]]:
+    process = serve()
+    yield process
+    process.communicate()
+
+
+@pytest.fixture
+def start(server: subprocess.Popen[str], tmp_path: Path) -> Start:
+    """Return a function that starts the command in the folder ``tmp_path``."""
+    return starter(server, tmp_path)

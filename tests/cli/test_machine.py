@@ -5,17 +5,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from cli.runs import (
-    BPO,
-    G1,
-    PPO,
-    Ask,
-    without_cuda,
-)
+from cli.runs import BPO, G1, PPO, Ask, without_cuda
+from cli.starts import Start
 
 
 @without_cuda
@@ -24,9 +17,40 @@ def test_cuda_is_refused_where_there_is_none(ask: Ask, argv: list[str]) -> None:
     assert "this machine has none" in ask("train", "--task", G1, *argv)["error"]
 
 
-def test_log_folder_that_cannot_be_written_is_refused(ask: Ask, tmp_path: Path) -> None:
-    (tmp_path / "logs").touch()
-    assert "is a file" in ask("train", "--task", G1)["error"]
+@pytest.mark.parametrize("name", ["--device", "agent.device", "env.sim.device"])
+@pytest.mark.parametrize("device", ["mps", "gpu", "", "CPU", "cpu:1", "meta", "xpu", "cuda:x", "cuda:-1", "0"])
+def test_device_that_isaac_lab_does_not_know_is_refused(ask: Ask, name: str, device: str) -> None:
+    given = [name, device] if name == "--device" else [f"{name}={device}"]
+    error = ask("train", "--task", "Gym-Hopper-v5", *given)["error"]
+    assert f"{device!r} is not a device of Isaac Lab: give cpu, cuda" in error
+
+
+@without_cuda
+def test_device_of_the_simulation_is_that_of_the_agent(ask: Ask) -> None:
+    assert ask("train", "--task", "Gym-Hopper-v5", "env.sim.device=cpu")["args"]["device"] == "cpu"
+    assert "needs a CUDA device" in ask("train", "--task", "Gym-Hopper-v5", "env.sim.device=cuda:0")["error"]
+
+
+@pytest.mark.parametrize("action", ["train", "play"])
+@pytest.mark.parametrize(
+    ("variables", "part"),
+    [
+        ({"WORLD_SIZE": "2"}, "WORLD_SIZE=2, the number of processes to train with: give --distributed to train"),
+        ({"WORLD_SIZE": "8", "RANK": "7", "LOCAL_RANK": "3"}, "WORLD_SIZE=8"),
+        ({"WORLD_SIZE": "two"}, "WORLD_SIZE='two', which is not a number: unset it"),
+        ({"WORLD_SIZE": "-1"}, "WORLD_SIZE='-1', which is not a number"),
+        ({"WORLD_SIZE": ""}, "WORLD_SIZE='', which is not a number"),
+        ({"WORLD_SIZE": "0"}, "RANK=0, which must be less than WORLD_SIZE=0"),
+        ({"RANK": "1"}, "RANK=1, which must be less than WORLD_SIZE=1"),
+        ({"LOCAL_RANK": "1"}, "LOCAL_RANK=1, which must be less than WORLD_SIZE=1"),
+        ({"RANK": "first"}, "RANK='first', which is not a number"),
+    ],
+)
+def test_leftovers_of_a_launcher_are_named(start: Start, action: str, variables: dict[str, str], part: str) -> None:
+    done = start(action, "--task", "Gym-Hopper-v5", **variables)
+    assert done.returncode == 2
+    assert part in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @without_cuda

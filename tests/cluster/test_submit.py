@@ -72,7 +72,11 @@ def test_documented_commands_are_valid(tmp_path: Path) -> None:
     [
         ([], "1", ""),
         (["--nodes", "2", "--gpus", "4", "--time", "1-00:00:00", "--account", "us", "--image", __file__], "4", ""),
-        (["--gpus", "0", "--sbatch=--mem=8G", "--", "agent.x=[1,2]", "it's $HOME"], None, "agent.x=[1,2] it's $HOME"),
+        (
+            ["--gpus", "0", "--sbatch=--mem=8G", "--", "agent.x=[1,2]", "env.x=it's $HOME"],
+            None,
+            "agent.x=[1,2] env.x=it's $HOME",
+        ),
     ],
 )
 def test_script_is_sound_bash(tmp_path: Path, options: list[str], gpus: str | None, arguments: str) -> None:
@@ -95,10 +99,25 @@ def test_script_is_sound_bash(tmp_path: Path, options: list[str], gpus: str | No
         (["--nodes", "2", "--gpus", "0"], ["--nodes 2", "--gpus is 0"]),
         (["--name", "a/b"], ["--name 'a/b'", "letters"]),
         (["--", "--seed=3"], ["--seed=3", "submit.py chooses it"]),
+        (["--seed", "1"], ["--seed is not an option: did you mean --seeds?"]),
+        (["--wrokdir", "x", "--foo"], ["did you mean --workdir?", "--foo is not an option"]),
+        (["--time-limit=1:00"], ["--time-limit is not an option"]),
+        (["--dry_run"], ["did you mean --dry-run?"]),
+        (["--", "--num_evns", "2"], ["train.py, after --: --num_evns", "did you mean --num_envs?"]),
+        (["--", "--headless"], ["--headless does not exist here", "leave it out"]),
+        (["--", "--load_run", "x"], ["--load_run does not exist here", "--checkpoint"]),
+        (["--", "num_envs=8"], ["'num_envs=8'", "env. or agent."]),
+        (["--", "--agent.seed=3"], ["write agent.seed=VALUE"]),
+        (["--", "env.decimation", "2"], ["write env.decimation=VALUE"]),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, options: list[str], parts: list[str]) -> None:
     check_error(run(*SUBMIT, *TASK, "--dry-run", *options, cwd=tmp_path), parts)
+
+
+@pytest.mark.parametrize("arguments", [["--num_envs", "8"], ["--external_callback", "mine.tasks", "--mine", "3"]])
+def test_arguments_of_training_are_handed_on(tmp_path: Path, arguments: list[str]) -> None:
+    assert variables(script("--", *arguments, cwd=tmp_path), "arguments") == [" ".join(arguments)]
 
 
 def check_error(done: subprocess.CompletedProcess[str], parts: list[str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from compare.logs import BPO, PPO, write_run, write_seeds
 from isaaclab_bpo.compare.__main__ import main
-from isaaclab_bpo.compare.report import write_report
+from isaaclab_bpo.compare.report import format_steps, write_report
 from isaaclab_bpo.compare.runs import read_runs
 
 
@@ -41,7 +41,8 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [row["final"] for row in rows(output / "runs.csv")] == ["10.0", "20.0", "30.0", "40.0", "5.0", "15.0"]
 
     report = (output / "compare.md").read_text()
-    assert "| Walk | BPO | 4 (seeds 0 1 2 3) | 400.00 | 25 [" in report
+    assert "| Walk | BPO | 4 (seeds 0 1 2 3) | 400 | 25 [" in report
+    assert "| 1 of 2 | not by more than half of the runs |" in report
     assert "| Walk | BPO over PPO | 0.875 |" in report  # 7 of 8 pairs: only 10 < 15
     assert "PPO: no interval is claimed from 2 runs" in report
     assert f"Left out: {logs / 'silent'}: no episode has ended" in report
@@ -66,3 +67,10 @@ def test_threshold_is_the_users(tmp_path: Path) -> None:
     main([str(tmp_path / "logs"), "--output", str(tmp_path / "out"), "--threshold", "Walk=0"])
     (row,) = rows(tmp_path / "out" / "compare.csv")
     assert (row["threshold"], row["steps_to_threshold"]) == ("0.0", "40.0")
+
+
+@pytest.mark.parametrize(
+    ("steps", "text"), [(1.0, "1"), (768.0, "768"), (999.0, "999"), (1000.0, "1.00k"), (2.5e6, "2.50M"), (3e9, "3.00G")]
+)
+def test_steps_are_counted_not_measured(steps: float, text: str) -> None:
+    assert format_steps(steps) == text

@@ -57,15 +57,50 @@ def test_run_resumed_in_other_folders_is_one_run(tmp_path: Path) -> None:
     assert [Path(folder).name for folder in run.folders] == ["1", "2", "3"]
 
 
-@pytest.mark.parametrize("continuation", [{"seed": 2}, {"algorithm": BPO}, {"checkpoint": "elsewhere/1/model_2.pt"}])
-def test_continuation_of_another_run_is_left_out(tmp_path: Path, continuation: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "checkpoint", ["model_1.pt", "1/model_1.pt", "walk/1/model_1.pt", "/moved/walk/1/model_1.pt", "./1/model_1.pt"]
+)
+def test_checkpoint_is_found_however_it_was_named(tmp_path: Path, checkpoint: str) -> None:
+    write_run(tmp_path / "walk" / "1", [0.0, 1.0])
+    write_run(tmp_path / "walk" / "2", [20.0], start=2, checkpoint=checkpoint)
+    runs, left_out = read_runs([tmp_path])
+    if checkpoint == "model_1.pt":  # of which folder?
+        assert "not among the folders given" in left_out[0]
+    else:
+        assert [run.returns for run in runs] == [[0.0, 1.0, 20.0]]
+
+
+def test_run_continues_the_nearest_of_its_names(tmp_path: Path) -> None:
+    for machine, value in (("a", 1.0), ("b", 2.0), ("c", 3.0)):
+        write_run(tmp_path / machine / "walk" / "1", [value] * 2)
+        write_run(tmp_path / machine / "walk" / "2", [10 * value], start=2, checkpoint="/logs/walk/1/model_1.pt")
+    runs, left_out = read_runs([tmp_path])
+    assert left_out == []
+    assert sorted(run.returns for run in runs) == [[1.0, 1.0, 10.0], [2.0, 2.0, 20.0], [3.0, 3.0, 30.0]]
+
+
+@pytest.mark.parametrize(
+    ("continuation", "reason"),
+    [
+        ({"seed": 2}, "which has seed 1, not 2"),
+        ({"algorithm": BPO}, "which has algorithm PPO, not BPO"),
+        ({"task": "Run", "seed": 3}, "which has task Walk, not Run and seed 1, not 3"),
+        ({"checkpoint": "elsewhere/1/model_2.pt"}, "not among the folders given"),
+        ({"checkpoint": "walk/damaged/model_2.pt"}, "which is left out, too"),
+        ({"checkpoint": "walk/excluded/model_2.pt"}, "which is left out, too"),
+    ],
+)
+def test_continuation_of_another_run_is_left_out(tmp_path: Path, continuation: dict[str, Any], reason: str) -> None:
     write_run(tmp_path / "walk" / "1", [0.0, 1.0, 2.0])
+    damage(write_run(tmp_path / "walk" / "damaged", [0.0, 1.0], seed=7), "no events")
+    write_run(tmp_path / "walk" / "excluded", [0.0, 1.0], seed=8)
     origin: dict[str, Any] = {"checkpoint": str(tmp_path / "walk" / "1" / "model_2.pt")}
     write_run(tmp_path / "walk" / "2", [20.0], start=2, **origin | continuation)
-    runs, (sentence,) = read_runs([tmp_path])
+    runs, left_out = read_runs([tmp_path], ["excluded"])
     assert len(runs) == 1
-    assert "walk/2" in sentence
+    (sentence,) = (sentence for sentence in left_out if "walk/2:" in sentence)
     assert "at iteration 2" in sentence
+    assert reason in sentence
 
 
 def test_long_curves_are_averaged(tmp_path: Path) -> None:

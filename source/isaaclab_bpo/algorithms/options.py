@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from rsl_rl.utils import resolve_optimizer
+from rsl_rl.algorithms import PPO
+from rsl_rl.utils import resolve_callable, resolve_optimizer
 
 from isaaclab_bpo import brrl
-from isaaclab_bpo.rules import BOOLEAN, Rule, errors_of, integer, known_to, number, one_of, optional
+from isaaclab_bpo.rules import BOOLEAN, Rule, errors_of, integer, known_to, number, one_of, optional, unknown_names
 
 
 def _option(default: Any, rule: Rule, meaning: str) -> Any:
@@ -109,9 +110,9 @@ def option_errors(settings: Mapping[str, Any]) -> list[str]:
     """Return a sentence for each error in the settings of BPO or PPO, with the field, the value and the valid choices.
 
     Args:
-        settings: The algorithm's part of a runner configuration. Names without a rule here are not judged.
+        settings: The algorithm's part of a runner configuration. What has no rule is valid if the algorithm takes it.
     """
-    errors = errors_of(settings, OPTION_RULES | PPO_RULES)
+    errors = _unknown_options(settings) + errors_of(settings, OPTION_RULES | PPO_RULES)
     values = {option.name: settings.get(option.name, option.default) for option in fields(BpoOptions)}
     if values["adam_eps"] is not None and str(settings.get("optimizer")).lower() == "sgd":
         errors.append(f"adam_eps={values['adam_eps']!r} has no meaning for optimizer='sgd': leave it out.")
@@ -134,6 +135,19 @@ def option_errors(settings: Mapping[str, Any]) -> list[str]:
     if values["use_clipped_value_loss"] is True and epsilon is None:
         errors.append("use_clipped_value_loss=True needs clip_param, which is also the range of the clipped value.")
     return errors
+
+
+def _unknown_options(settings: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each setting that the algorithm does not take, if it is known which class that is."""
+    try:
+        algorithm: Any = resolve_callable(settings["class_name"])
+        module = algorithm.construct_algorithm.__module__
+    except (LookupError, TypeError, ValueError, ImportError, AttributeError):  # which another rule tells
+        return []
+    if not issubclass(algorithm, PPO) or not module.startswith(("rsl_rl.", "isaaclab_bpo.")):  # it may take others
+        return []
+    ours = OPTION_RULES if module.startswith("isaaclab_bpo.") else ()
+    return unknown_names(settings, algorithm, ("class_name", "share_cnn_encoders", *ours), bpo=OPTION_RULES)
 
 
 def check_options(settings: Mapping[str, Any]) -> None:

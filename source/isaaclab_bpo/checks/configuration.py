@@ -21,7 +21,7 @@ from rsl_rl.utils import compile_model, resolve_callable, resolve_nn_activation
 from torch import nn
 
 from isaaclab_bpo.algorithms.options import ConfigurationError, option_errors
-from isaaclab_bpo.rules import BOOLEAN, Rule, accepted_by, errors_of, integer, known_to, number, optional
+from isaaclab_bpo.rules import BOOLEAN, Rule, accepted_by, errors_of, integer, known_to, number, optional, unknown_names
 
 from .rules import DEVICE, FUNCTION, NAME, TEXT, built_by, class_named, interval, list_of, one_or_list_of
 
@@ -143,7 +143,9 @@ def configuration_errors(
     Returns:
         A sentence for each error that names the field, the value and the valid choices; empty if all is well.
     """
-    errors = errors_of(cfg, RUNNER_RULES) + _observation_errors(cfg.get("obs_groups", {}), observations)
+    required = [name for name in ("num_steps_per_env", "save_interval") if name not in cfg]
+    errors = [f"{name} is not set, and it has no default." for name in required]
+    errors += errors_of(cfg, RUNNER_RULES) + _observation_errors(cfg.get("obs_groups", {}), observations)
     errors += _model_errors("actor", cfg.get("actor")) + _model_errors("critic", cfg.get("critic"))
     algorithm = cfg.get("algorithm")
     if not isinstance(algorithm, Mapping):
@@ -220,6 +222,8 @@ def _model_errors(name: str, model: Any) -> list[str]:
     errors = _section_errors(name, model, MODEL_RULES)
     if not isinstance(model, Mapping):
         return errors
+    for model_class in _model_classes({"actor": model}):
+        errors += unknown_names(model, model_class, ["class_name"], prefix=f"{name}.")
     if (distribution := model.get("distribution_cfg")) is not None:
         errors += _section_errors(f"{name}.distribution_cfg", distribution, DISTRIBUTION_RULES, ("class_name",))
     elif name == "actor":

@@ -11,6 +11,7 @@ import os
 from typing import Literal
 
 from isaaclab_bpo.agents import AGENT_KEYS, GYM_PREFIX
+from isaaclab_bpo.command_line import REPLACED, ClosedParser, unknown_arguments
 from isaaclab_bpo.robots import ASSET_MODES, select_assets
 
 from .errors import UserError
@@ -18,9 +19,9 @@ from .errors import UserError
 Action = Literal["train", "play"]
 
 
-def _own_parser(action: Action) -> argparse.ArgumentParser:
+def _own_parser(action: Action) -> ClosedParser:
     """Return a parser of the arguments that Isaac Lab does not know."""
-    parser = argparse.ArgumentParser(prog=f"{action}.py", add_help=False, allow_abbrev=False)
+    parser = ClosedParser(prog=f"{action}.py", add_help=False)
     group = parser.add_argument_group("isaaclab_bpo")
     group.add_argument("--algo", choices=tuple(AGENT_KEYS), help="Algorithm, short for its --agent. Default: bpo.")
     group.add_argument(
@@ -37,10 +38,13 @@ def _own_parser(action: Action) -> argparse.ArgumentParser:
 
 def number_of_steps(text: str) -> int:
     """Return a number of steps, which may be written as 1e6."""
-    number = float(text)
-    if number < 1 or number % 1:
-        raise ValueError(text)
-    return int(number)
+    try:
+        number = int(float(text))
+        if number < 1 or number != float(text):
+            raise ValueError
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1") from None
+    return number
 
 
 def parse(action: Action, argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -54,12 +58,11 @@ def parse(action: Action, argv: list[str]) -> tuple[argparse.Namespace, list[str
         The arguments, ours and Isaac Lab's, and the overrides of configurations.
 
     Raises:
-        UserError: If Isaac Lab is missing, the robots' files cannot be chosen, or a number is out of range.
+        UserError: If Isaac Lab is missing, the robots' files cannot be chosen, nobody understands an argument, or a
+            number is out of range.
         SystemExit: If argparse rejects the arguments, or after ``--help``.
     """
     own, _ = _own_parser(action).parse_known_args(argv)  # a misspelt algorithm is reported at once
-    if "--resume" in argv:  # Isaac Lab 2.x's, which argparse would take for another one's abbreviation
-        raise UserError("--resume does not exist in Isaac Lab 3.0: continue with --checkpoint latest, or a path")
     if importlib.util.find_spec("isaaclab") is None:
         raise UserError(
             f"{action} needs Isaac Lab 3.0, which is not installed: install the extra isaaclab_bpo[isaaclab], or use "
@@ -73,6 +76,7 @@ def parse(action: Action, argv: list[str]) -> tuple[argparse.Namespace, list[str
         except (ValueError, RuntimeError) as error:
             raise UserError(str(error)) from error
 
+    from isaaclab.app.sim_launcher import fuse_kit_args
     from isaaclab.cli import load_external_tasks
 
     load_external_tasks()
@@ -82,20 +86,37 @@ def parse(action: Action, argv: list[str]) -> tuple[argparse.Namespace, list[str
 
     from isaaclab_bpo.tasks import register  # ours, also where the package is on the path without being installed
 
-    left = register_external_tasks(argv)  # by a callback, which may take arguments of its own
+    argv = fuse_kit_args(argv)
+    try:
+        left = register_external_tasks(argv)  # by a callback, which may take arguments of its own
+    except ValueError as error:
+        raise UserError(f"--external_callback cannot be called: {' '.join(str(error).split())}") from error
     register()  # once more, for tasks that were registered after ours
-    args, rest = setup_preset_cli(_full_parser(action), argv)
+    parser = _full_parser(action)
+    args, rest = setup_preset_cli(parser, argv)
+    if left is not None and (taken := [token for token in rest if token not in left]):
+        rest = [token for token in rest if token in left]
+        print(f"[isaaclab_bpo] --external_callback {args.external_callback} took {' '.join(taken)}.")
+    _check_unknown(action, parser, rest)
     _check_numbers(args)
-    return args, [token for token in rest if is_override(token) and (left is None or token in left)]
+    return args, [token.lstrip("+") for token in rest]  # which Hydra needs for new fields, and there can be none
 
 
-def _full_parser(action: Action) -> argparse.ArgumentParser:
+def _check_unknown(action: Action, parser: ClosedParser, left: list[str]) -> None:
+    """Refuse what ``parser`` has left and is no override."""
+    other: Action = "play" if action == "train" else "train"
+    elsewhere = dict.fromkeys(_full_parser(other).options, f"it is an option of {other}")
+    if errors := unknown_arguments(left, parser.options, elsewhere | REPLACED):
+        raise UserError("; ".join(errors))
+
+
+def _full_parser(action: Action) -> ClosedParser:
     """Return a parser of our arguments and of those of Isaac Lab's own command."""
     from isaaclab.app import add_launcher_args
     from isaaclab_rl.entrypoints.backends.cli_args_rsl_rl import add_rsl_rl_args
     from isaaclab_rl.entrypoints.common import add_common_play_args, add_common_train_args
 
-    parser = argparse.ArgumentParser(
+    parser = ClosedParser(
         prog=f"{action}.py",
         description=f"{action.capitalize()} with BPO or PPO. All other arguments are Isaac Lab's.",
         parents=[_own_parser(action)],
@@ -108,11 +129,6 @@ def _full_parser(action: Action) -> argparse.ArgumentParser:
     add_rsl_rl_args(parser)
     add_launcher_args(parser)
     return parser
-
-
-def is_override(token: str) -> bool:
-    """Whether an argument is an override of a configuration, in Hydra's language."""
-    return "=" in token and not token.startswith("-")
 
 
 def _check_numbers(args: argparse.Namespace) -> None:

@@ -14,20 +14,36 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from isaaclab_bpo.agents import GYM_PREFIX
+
 from .arguments import Action
-from .configuration import override, resolve
+from .configuration import resolve
 from .errors import UserError
 
 
 def find_checkpoint(action: Action, args: argparse.Namespace, overrides: list[str]) -> Path | None:
     """Return the local checkpoint that ``--checkpoint`` names, or None if there is none to look at."""
-    from isaaclab_bpo.runners import CheckpointError
-
-    name = args.checkpoint or ("latest" if action == "play" else None)
-    if name is None or name == "pretrained" or "://" in name or name.startswith("wandb:"):
+    name = "latest" if args.checkpoint is None and action == "play" else args.checkpoint
+    if name is None or "://" in name or name.startswith("wandb:"):
+        return None
+    if name == "pretrained":
+        if args.task.startswith(GYM_PREFIX):
+            raise UserError(f"--checkpoint pretrained: none is published for --task {args.task}, name one")
         return None
     if name in ("latest", "best"):
         return _newest(name, args, overrides)
+    if not name.strip():
+        raise UserError("--checkpoint is empty: give a file, a run's folder or 'latest', or leave it out")
+    try:
+        return _named(name)
+    except OSError as error:
+        raise UserError(f"--checkpoint {name!r} cannot be looked at: {error.strerror}") from None
+
+
+def _named(name: str) -> Path:
+    """Return the checkpoint that is the file ``name``, or the newest one in that folder."""
+    from isaaclab_bpo.runners import CheckpointError
+
     path = Path(name)
     if path.is_dir():
         newest_first = _checkpoints(path)
@@ -40,7 +56,7 @@ def find_checkpoint(action: Action, args: argparse.Namespace, overrides: list[st
         _read(path)
     except CheckpointError as error:
         raise UserError(f"--checkpoint {error}") from None
-    return path
+    return path.absolute()  # which compare looks for
 
 
 def _newest(selector: str, args: argparse.Namespace, overrides: list[str]) -> Path:
@@ -51,10 +67,11 @@ def _newest(selector: str, args: argparse.Namespace, overrides: list[str]) -> Pa
     from isaaclab_bpo.runners import CheckpointError
     from isaaclab_bpo.tasks import canonical_id
 
-    experiment = args.experiment_name or override(overrides, "agent.experiment_name")
+    experiment = args.experiment_name
     if experiment is None:
-        experiment = resolve(args, [])[1].experiment_name
-    root = Path("logs", "rsl_rl", experiment).resolve()
+        named = [token for token in overrides if token.startswith("agent.experiment_name=")]
+        experiment = resolve(args, named)[1].experiment_name
+    root = Path("logs", "rsl_rl", str(experiment)).resolve()
     runs = []
     for file in root.glob("*/run.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # not a run's

@@ -9,7 +9,6 @@ import argparse
 import math
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from isaaclab_bpo.agents import GYM_PREFIX
@@ -17,10 +16,11 @@ from isaaclab_bpo.agents import GYM_PREFIX
 from . import machine, video
 from .arguments import Action, parse
 from .checkpoint import check_widths, find_checkpoint
-from .configuration import checked_configurations, override
+from .configuration import checked_configurations, draw_seed, override
 from .engine import choose_engine
 from .errors import UserError
 from .logger import prepare_logger
+from .run_folder import check_run_folder
 from .task import find_agent, find_task
 
 
@@ -54,6 +54,7 @@ def translate(action: Action, argv: list[str]) -> Command:
     in_isaaclab = not args.task.startswith(GYM_PREFIX)
     if args.video and not in_isaaclab and action == "train":
         raise UserError(f"--video does not film {args.task} while it trains: give --video to play")
+    machine.check_processes(getattr(args, "distributed", False))
     overrides += machine.choose_devices(args, overrides)
     checkpoint = find_checkpoint(action, args, overrides)
     if checkpoint is not None:
@@ -63,12 +64,13 @@ def translate(action: Action, argv: list[str]) -> Command:
     if in_isaaclab and not machine.has_cuda() and override(overrides, "env.scene.num_envs") is None:
         args.num_envs = args.num_envs or machine.NUM_ENVS_WITHOUT_CUDA[action]
 
+    notes += draw_seed(args, overrides)
     env_cfg, agent_cfg = checked_configurations(action, args, overrides)
     if checkpoint is not None:
         check_widths(checkpoint, agent_cfg)
     if action == "train":
         _set_iterations(args, env_cfg, agent_cfg)
-        machine.check_log_folder(Path("logs", "rsl_rl", agent_cfg.experiment_name))
+        check_run_folder(args, agent_cfg)
         prepare_logger(agent_cfg.logger)
     if args.video and in_isaaclab:
         video.prepare(args, env_cfg)

@@ -9,12 +9,19 @@ import argparse
 import contextlib
 import io
 import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from typing import Any
 
+from isaaclab_bpo.agents import AGENT_KEYS
+from isaaclab_bpo.command_line import similar
+
 from .arguments import Action
-from .errors import UserError, similar
+from .errors import UserError
+
+_NEEDED = ("env.scene", "env.sim", "agent.actor", "agent.critic", "agent.algorithm")
+"""Sections that no run can do without."""
 
 
 def _quietly() -> contextlib.redirect_stdout[io.StringIO]:
@@ -41,6 +48,19 @@ def resolve(args: argparse.Namespace, overrides: list[str], play_mode: bool = Fa
 def override(overrides: list[str], key: str) -> str | None:
     """Return the last value that ``overrides`` give to ``key``."""
     return next((token.split("=", 1)[1] for token in reversed(overrides) if token.startswith(f"{key}=")), None)
+
+
+def draw_seed(args: argparse.Namespace, overrides: list[str]) -> list[str]:
+    """Draw the seed where -1 asks for it, and return the notes that say which."""
+    if override(overrides, "env.seed") is not None:
+        raise UserError("env.seed is set from agent.seed: give --seed")
+    asked = override(overrides, "agent.seed") if args.seed is None else args.seed
+    if asked is None:
+        asked = getattr(load(args.task, args.agent), "seed", None)
+    if str(asked) != "-1":
+        return []
+    args.seed = secrets.randbelow(2**31)
+    return [f"seed {args.seed} (drawn, as -1 asks)"]
 
 
 def preset_overrides(args: argparse.Namespace, overrides: list[str]) -> list[str]:
@@ -106,7 +126,7 @@ def _apply(args: argparse.Namespace, overrides: list[str], play_mode: bool) -> t
     env_cfg, agent_cfg = resolve(args, presets, play_mode)
     errors = {}
     for token in overrides:
-        if token not in presets and (error := _field_error(token, {"env": env_cfg, "agent": agent_cfg})):
+        if token not in presets and (error := _field_error(token, {"env": env_cfg, "agent": agent_cfg}, args)):
             errors[token] = error
     good = [token for token in overrides if token not in errors]
     unsuitable = (ValueError, TypeError, KeyError, AttributeError, HydraException, OmegaConfBaseException)
@@ -148,24 +168,38 @@ def _check_assets(task: str, env_cfg: Any) -> None:
     )
 
 
-def _field_error(token: str, configurations: dict[str, Any]) -> str | None:
+def _field_error(token: str, configurations: dict[str, Any], args: argparse.Namespace) -> str | None:
     """Return what is wrong with an override: an unknown field of ``configurations``, or a text in place of a number."""
     key, text = token.split("=", 1)
-    if key.startswith(("+", "~", "hydra.")):  # Hydra's own language
-        return None
     section, *path = key.split(".")
-    if section not in configurations or not path:
-        return f"{token!r} is not an override: they start with env. or agent., or are physics=, renderer= or presets="
     node = configurations[section]
     for depth, name in enumerate(path):
         fields = _fields(node)
         if name not in fields:
             where = ".".join([section, *path[:depth]])
-            return f"{token!r} names an unknown field: {where} has no {name!r}{similar(name, fields)}"
+            hint = _owner(key, args) or similar(name, fields)
+            return f"{token!r} names an unknown field: {where} has no {name!r}{hint}"
         node = fields[name]
+    if is_dataclass(node) and (text not in ("null", "None") or key in _NEEDED):
+        some = f"{key}.{next(iter(sorted(_fields(node))), '')}"
+        return f"{token!r} replaces a whole section: set its fields, such as {some}"
     if isinstance(node, (int, float)) and not isinstance(node, bool) and not _is_number(text):
         return f"{token!r} needs a number: {key} is {node!r} by default"
     return None
+
+
+def _owner(field: str, args: argparse.Namespace) -> str:
+    """Return the end of a sentence that names the algorithm whose configuration has the field that this one lacks."""
+    section, *path = field.split(".")
+    for algo, key in AGENT_KEYS.items() if section == "agent" else ():
+        if key == args.agent:
+            continue
+        with contextlib.suppress(ValueError, KeyError):  # the task has no such configuration
+            node = load(args.task, key)
+            for name in path:
+                node = _fields(node)[name]
+            return f": it is one of --algo {algo}"
+    return ""
 
 
 def _fields(node: Any) -> dict[str, Any]:

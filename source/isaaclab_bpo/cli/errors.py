@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
-from collections.abc import Iterable
 from typing import NoReturn
 
 
@@ -19,9 +17,3 @@ def fail(program: str, error: Exception, code: int = 2) -> NoReturn:
     """Print ``error`` to stderr and leave with the exit code ``code``."""
     print(f"{program}: error: {error}", file=sys.stderr, flush=True)
     raise SystemExit(code)
-
-
-def similar(name: str, names: Iterable[str]) -> str:
-    """Return the end of a sentence that offers the closest of ``names``."""
-    close = difflib.get_close_matches(name, list(names), n=3, cutoff=0.6)
-    return f": did you mean {' or '.join(close)}?" if close else ""

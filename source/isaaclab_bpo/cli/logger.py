@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import secrets
+from typing import Any, cast
 
 from .errors import UserError
 
@@ -39,3 +40,7 @@ def prepare_logger(name: str) -> None:
                 f"--logger wandb cannot log in: {str(error).split('. ')[0]}. Run 'wandb login' once, or set "
                 "WANDB_MODE=offline to log into the folder wandb/"
             ) from None
+        except ValueError as error:  # pydantic's
+            errors = cast(Any, error).errors()
+            wrong = [f"WANDB_{it['loc'][0].upper()}={it['input']!r} ({it['msg']})" for it in errors]
+            raise UserError(f"--logger wandb cannot read the environment's {', '.join(wrong)}") from None

@@ -1,13 +1,13 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""What this machine offers to a run: devices, threads, a folder to write to."""
+"""What this machine offers to a run: devices, processes, threads."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
+import re
 
 from .arguments import Action
 from .configuration import override
@@ -32,13 +32,13 @@ def choose_devices(args: argparse.Namespace, overrides: list[str]) -> list[str]:
     Returns:
         Overrides to add; the device in ``args`` is set.
     """
-    given = args.device if getattr(args, "device_explicit", False) else None
+    given = args.device if getattr(args, "device_explicit", False) else override(overrides, "env.sim.device")
     agent_device = override(overrides, "agent.device")
     distributed = getattr(args, "distributed", False)  # play has no such argument
+    for name, device in {"--device": given, "agent.device": agent_device}.items():
+        if device is not None:
+            _check_device(name, device)
     if not has_cuda():
-        for name, device in {"--device": given, "agent.device": agent_device}.items():
-            if device is not None and device.startswith("cuda"):
-                raise UserError(f"{name} {device!r} needs a CUDA device and this machine has none: use cpu")
         if distributed:
             raise UserError("--distributed needs CUDA devices and this machine has none")
         given = given or "cpu"
@@ -48,6 +48,40 @@ def choose_devices(args: argparse.Namespace, overrides: list[str]) -> list[str]:
     return [] if agent_device is not None else [f"agent.device={given}"]
 
 
+def _check_device(name: str, device: str) -> None:
+    """Refuse a device that Isaac Lab does not know, or this machine does not have."""
+    import torch
+
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise UserError(f"{name} {device!r} is not a device of Isaac Lab: give cpu, cuda, or cuda:0 and so on")
+    if device != "cpu" and not has_cuda():
+        raise UserError(f"{name} {device!r} needs a CUDA device and this machine has none: use cpu")
+    if (index := int(device.partition(":")[2] or 0)) and index >= (there := torch.cuda.device_count()):
+        raise UserError(f"{name} {device!r} is not on this machine, which has cuda:0 to cuda:{there - 1}")
+
+
+def check_processes(distributed: bool) -> None:
+    """Refuse what a launcher of several processes, or a leftover of one, has set in the environment and cannot be."""
+    numbers = {"WORLD_SIZE": 1, "RANK": 0, "LOCAL_RANK": 0}
+    for name in numbers:
+        text = os.environ.get(name, str(numbers[name]))
+        if not text.isdecimal():
+            raise UserError(f"the environment has {name}={text!r}, which is not a number: unset it")
+        numbers[name] = int(text)
+    size = numbers.pop("WORLD_SIZE")
+    for name, value in numbers.items():
+        if value >= size:
+            raise UserError(
+                f"the environment has {name}={value}, which must be less than WORLD_SIZE={size}: unset both, or start "
+                "the processes with torchrun"
+            )
+    if size > 1 and not distributed:
+        raise UserError(
+            f"the environment has WORLD_SIZE={size}, the number of processes to train with: give --distributed to "
+            "train, or unset WORLD_SIZE"
+        )
+
+
 def set_threads() -> int:
     """Set and return the number of torch's threads for a run on the CPU: one, unless OMP_NUM_THREADS says otherwise."""
     import torch
@@ -55,13 +89,3 @@ def set_threads() -> int:
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)  # the networks are small: more threads would only wait for each other
     return torch.get_num_threads()
-
-
-def check_log_folder(folder: Path) -> None:
-    """Refuse a folder in which no run can be saved."""
-    existing = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        reason = "not writable" if existing.is_dir() else "a file"
-        raise UserError(
-            f"runs are saved in {str(folder)!r}, and {str(existing)!r} is {reason}: start in another folder"
-        )

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import sys
 
-from .errors import UserError, fail, similar
+from isaaclab_bpo.command_line import similar
+
+from .errors import UserError, fail
 
 USAGE = """\
 usage: isaaclab_bpo COMMAND [ARG ...]

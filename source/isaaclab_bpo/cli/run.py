@@ -71,16 +71,22 @@ class Run:
     """Closes what was opened, before the simulation ends."""
 
     def fetch_checkpoint(self) -> Path | None:
-        """Return the local file of the checkpoint, downloaded if need be; None if there is none."""
+        """Return the local file of the checkpoint, downloaded if need be; None if none is asked for."""
         args = self.command.args
         if args.checkpoint is None:
             return None
-        if is_wandb_checkpoint(args.checkpoint):
-            return Path(resolve_wandb_checkpoint(args.checkpoint))
-        if args.checkpoint == "pretrained":
+        try:
+            if is_wandb_checkpoint(args.checkpoint):
+                return Path(resolve_wandb_checkpoint(args.checkpoint))
+            if args.checkpoint != "pretrained":
+                return Path(retrieve_file_path(args.checkpoint))
             published = common.resolve_published_checkpoint("rsl_rl", args.task, self.command.env_cfg)
-            return None if published is None else Path(published)
-        return Path(retrieve_file_path(args.checkpoint))
+        except Exception as error:  # whatever the network, the server and their clients may raise
+            reason = " ".join(str(error).split())
+            raise UserError(f"--checkpoint {args.checkpoint!r} cannot be fetched: {reason}") from None
+        if published is None:
+            raise UserError(f"no checkpoint is published for --task {args.task}: name one with --checkpoint")
+        return Path(published)
 
     def make_env(self, folder: Path, checkpoint: Path | None = None) -> Any:
         """Create the environment, which films into ``folder`` if it is to."""

@@ -9,10 +9,11 @@ import importlib.util
 import re
 
 from isaaclab_bpo.agents import AGENT_KEYS
+from isaaclab_bpo.command_line import similar
 
 from .arguments import Action
 from .configuration import load
-from .errors import UserError, similar
+from .errors import UserError
 
 
 def find_agent(algo: str | None, agent: str | None) -> str:

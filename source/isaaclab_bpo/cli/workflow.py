@@ -9,23 +9,27 @@ Isaac Lab's own entry point does the same with rsl_rl's runner, and accepts no o
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import shutil
+import sys
 import time
-from datetime import datetime
 from pathlib import Path
 
 import torch
 from isaaclab_rl.entrypoints import common
 from isaaclab_rl.entrypoints.backends.cli_args_rsl_rl import checkpoint_load_cfg
 from isaaclab_rl.utils.wandb import announce_new_run, resolve_wandb_entity
+from rsl_rl.runners import OnPolicyRunner
 
 from isaaclab_bpo.algorithms import RankLostError
 from isaaclab_bpo.runners import DurableRunner, Preemption
 
 from . import video
 from .command import Command
-from .errors import UserError, fail
+from .errors import fail
 from .run import launched
+from .run_folder import run_folder
 
 
 def train(command: Command) -> None:
@@ -39,18 +43,23 @@ def train(command: Command) -> None:
     flags = {"cuda_matmul_allow_tf32": True, "cudnn_allow_tf32": True}
     with (
         common.scoped_torch_backend_flags(**flags, cudnn_deterministic=False, cudnn_benchmark=True),
-        contextlib.ExitStack() as starting,
         launched(command) as run,
+        contextlib.ExitStack() as starting,  # before the simulation ends, which may end the process
     ):
         starting.enter_context(Preemption(exit_now=True))  # there is nothing to save yet
-        folder, rank_folder = _prepare_rank(command)
+        rank = _prepare_rank(command)
         checkpoint = run.fetch_checkpoint()
+        name = (agent_cfg.experiment_name, agent_cfg.run_name, args.run_timestamp)
+        folder = starting.enter_context(run_folder(*name))
+        rank_folder = folder if rank == 0 else folder / f"rank_{rank}"
         env = run.make_env(rank_folder)
         runner = run.make_runner(common.wrap_sensor_capture(env, str(rank_folder), args), folder)
         if checkpoint is not None:
             parts = checkpoint_load_cfg(args.resume_optimizer_state, runner_class=agent_cfg.class_name)
             run.load(runner, checkpoint, parts)
         runner.add_git_repo_to_log(__file__)
+        if rank == 0:
+            common.write_run_manifest(str(folder), library="rsl_rl", task=args.task, metadata={"agent": args.agent})
         common.dump_train_configs(str(rank_folder), env_cfg, agent_cfg)
         if agent_cfg.logger == "wandb":
             announce_new_run(agent_cfg.wandb_project, resolve_wandb_entity())
@@ -70,21 +79,16 @@ def train(command: Command) -> None:
                 torch.distributed.destroy_process_group()
 
 
-def _prepare_rank(command: Command) -> tuple[Path, Path]:
-    """Set device and seed of this process, and return the folder of the run and, in it, that of its configuration."""
+def _prepare_rank(command: Command) -> int:
+    """Set device and seed of this process, and return its rank."""
     args, env_cfg, agent_cfg = command.args, command.env_cfg, command.agent_cfg
     rank = int(os.getenv("RANK", "0"))
     if args.distributed:
         common.validate_distributed_device(args)
         agent_cfg.device = env_cfg.sim.device
-        agent_cfg.seed += rank
+        agent_cfg.seed = (agent_cfg.seed + rank) % 2**32  # NumPy takes no larger one
     env_cfg.seed = agent_cfg.seed
-    name = args.run_timestamp or datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    experiment = Path("logs", "rsl_rl", agent_cfg.experiment_name).resolve()
-    folder = experiment / "_".join(filter(None, (name, agent_cfg.run_name)))
-    if rank == 0:
-        common.write_run_manifest(str(folder), library="rsl_rl", task=args.task, metadata={"agent": args.agent})
-    return folder, folder if rank == 0 else folder / f"rank_{rank}"
+    return rank
 
 
 def play(command: Command) -> None:
@@ -98,14 +102,25 @@ def play(command: Command) -> None:
     with launched(command) as run:
         command.env_cfg.seed = command.agent_cfg.seed
         checkpoint = run.fetch_checkpoint()
-        if checkpoint is None:
-            raise UserError(f"no checkpoint is published for --task {command.args.task}: name one with --checkpoint")
+        assert checkpoint is not None  # it is the latest one unless another one is named
         env = run.make_env(checkpoint.parent, checkpoint)
         runner = run.make_runner(env)
         run.load(runner, checkpoint)
         policy = runner.get_inference_policy(device=str(runner.env.device))
-        runner.export_policy_to_jit(str(checkpoint.parent / "exported"))
-        runner.export_policy_to_onnx(str(checkpoint.parent / "exported"))
+        _export(runner, checkpoint)
         run.play(runner.env, policy)
     if command.args.video:
         print(f"[isaaclab_bpo] {video.check(checkpoint.parent / 'videos' / 'play', start)}")
+
+
+def _export(runner: OnPolicyRunner, checkpoint: Path) -> None:
+    """Export the policy into a folder beside its checkpoint, or say why it cannot be."""
+    folder = str(checkpoint.parent / "exported")
+    try:
+        if shutil.disk_usage(checkpoint.parent).free < checkpoint.stat().st_size:  # of which torch would die
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        runner.export_policy_to_jit(folder)
+        runner.export_policy_to_onnx(folder)
+    except (OSError, RuntimeError) as error:  # torch's, of a file that it cannot open
+        reason = " ".join(str(error).split("\n")[0].split())
+        print(f"[isaaclab_bpo] The policy could not be exported to {folder!r}: {reason}", file=sys.stderr)

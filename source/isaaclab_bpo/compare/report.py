@@ -32,24 +32,23 @@ task's algorithms, unless another one was asked for. The *probability of improve
 Y)/2 over pairs of runs, of their final returns. Definitions: [Agarwal et al.,
 2021](https://arxiv.org/abs/2108.13264)."""
 
-format_steps = EngFormatter(places=2, sep="")
-"""Returns a number of steps as text."""
+
+def format_steps(steps: float) -> str:
+    """Return a number of steps as text."""
+    return EngFormatter(places=0 if steps < 1000 else 2, sep="").format_eng(steps)
 
 
 def write_report(runs: list[Run], left_out: list[str], thresholds: Mapping[str, float], folder: Path) -> list[Path]:
     """Write the comparison of ``runs``.
 
     Args:
-        runs: Runs, sorted by task and algorithm.
+        runs: Comparable runs, sorted by task and algorithm.
         left_out: What was left out, a sentence each.
         thresholds: The return whose first time is reported, by task; see :data:`CAPTION` for the default.
         folder: Where to, made if it does not exist.
 
     Returns:
         The files.
-
-    Raises:
-        ValueError: If a run is too short to be compared.
     """
     groups = group_runs(runs)
     tasks = {task: list(members) for task, members in groupby(groups, key=lambda group: group.task)}
@@ -184,7 +183,7 @@ def format_interval(estimate: Estimate, digits: int = 4) -> str:
 def _moment(steps: float, seconds: float) -> str:
     """Return steps and time in words."""
     if math.isinf(steps):
-        return "not by half of the runs"
+        return "not by more than half of the runs"
     unit, size = ("h", 3600) if seconds >= 3600 else ("min", 60) if seconds >= 60 else ("s", 1)
     return f"{format_steps(steps)} steps, {seconds / size:.3g} {unit}"
 

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -46,11 +47,12 @@ class Run:
     """Mean return of the last 100 episodes, as rsl_rl logs it."""
 
 
-def read_runs(paths: Sequence[Path]) -> tuple[list[Run], list[str]]:
+def read_runs(paths: Sequence[Path], exclude: Sequence[str] = ()) -> tuple[list[Run], list[str]]:
     """Read all runs in and below ``paths``.
 
     Args:
         paths: Folders with tensorboard event files somewhere below, and JSON files of :func:`write_runs`.
+        exclude: Patterns of names of folders that are left out, with all below them.
 
     Returns:
         The runs, sorted by task, algorithm and seed, and a sentence for everything that is left out.
@@ -69,16 +71,27 @@ def read_runs(paths: Sequence[Path]) -> tuple[list[Run], list[str]]:
     for path in paths:
         if path.is_file():
             with naming(path):
-                runs += _read_gathered(path)
+                gathered = _read_gathered(path)
+                excluded = [_excluding(map(Path, run.folders), exclude) for run in gathered]
+                runs += [run for run, pattern in zip(gathered, excluded, strict=True) if pattern is None]
+                left_out += sorted({f"runs of {path}: --exclude {pattern}" for pattern in excluded if pattern})
     files = (file for path in paths if path.is_dir() for file in path.rglob("events.out.tfevents.*"))
     folders = {file.parent.resolve(): file.parent for file in files}  # named as the user names them
-    for _, folder in sorted(folders.items()):
+    for resolved, folder in sorted(folders.items()):
         with naming(folder):
+            if (pattern := _excluding([resolved], exclude)) is not None:
+                raise UnreadableRun(f"--exclude {pattern}")
             segments.append(_read_folder(folder))
     for chain in _chains(segments):
         with naming(chain[-1].folder):
-            runs.append(_join(chain))
+            runs.append(_join(chain, segments, list(folders)))
     return sorted(runs, key=lambda run: (run.task, run.algorithm, run.seed)), left_out
+
+
+def _excluding(folders: Iterable[Path], patterns: Sequence[str]) -> str | None:
+    """Return the pattern that leaves out one of ``folders``, if any does."""
+    names = [path for folder in folders for path in (folder, *folder.parents)]
+    return next((pattern for pattern in patterns if any(path.match(pattern) for path in names)), None)
 
 
 def write_runs(runs: list[Run], path: Path) -> None:
@@ -190,17 +203,13 @@ def _read_events(folder: Path) -> np.ndarray:
 def _chains(segments: list[_Segment]) -> Iterator[list[_Segment]]:
     """Put together the folders of each run, the first part first.
 
-    A run that was resumed names a checkpoint in the folder that it continues. Folders may have been moved: their names
-    and those of the experiments, above them, suffice.
+    A run that was resumed names a checkpoint in the folder that it continues.
     """
-    by_name: dict[tuple[Any, ...], _Segment] = {
-        (*segment.folder.resolve().parts[-2:], segment.group): segment for segment in segments
-    }
     next_of: dict[_Segment, _Segment] = {}
     firsts = []
     for segment in segments:
-        earlier = by_name.get((*Path(segment.resumed_from).parts[-3:-1], segment.group))
-        if earlier is None or earlier is segment:
+        earlier = _earlier(segment, [it for it in segments if it.group == segment.group])
+        if earlier is None:
             firsts.append(segment)
         else:
             next_of[earlier] = segment  # of several continuations, the last one counts
@@ -211,15 +220,45 @@ def _chains(segments: list[_Segment]) -> Iterator[list[_Segment]]:
         yield chain
 
 
-def _join(chain: list[_Segment]) -> Run:
-    """Return the run whose parts are ``chain``."""
+def _earlier(segment: _Segment, segments: list[_Segment]) -> _Segment | None:
+    """Return that one of ``segments`` which ``segment`` continues, if it is among them.
+
+    Folders may have been moved, so the names of the folder and of the experiment above it suffice. Of several, the one
+    counts that lies nearest.
+    """
+    origin = Path(segment.resumed_from).parent
+    wanted = origin.parts[-2:]
+    found = [
+        it for it in segments if wanted and it is not segment and it.folder.resolve().parts[-len(wanted) :] == wanted
+    ]
+    here = segment.folder.resolve()
+
+    def nearness(other: _Segment) -> tuple[bool, int]:
+        there = other.folder.resolve()
+        return there == origin, len(Path(os.path.commonpath((here, there))).parts)
+
+    return max(found, key=nearness, default=None)
+
+
+def _join(chain: list[_Segment], segments: list[_Segment], folders: list[Path]) -> Run:
+    """Return the run whose parts are ``chain``; the others, and all folders, tell why a first part is missing."""
     first = chain[0]
     start = first.iterations[:, 0].min()
     if start > 0:
-        raise UnreadableRun(
-            f"it continues {first.resumed_from!r} at iteration {start:.0f}, and the run up to there, of the same "
-            "algorithm and seed, is not among the folders given"
-        )
+        origin = Path(first.resumed_from).parent
+        other = _earlier(first, segments)
+        if other is not None:
+            reason = " and ".join(
+                f"{name} {theirs}, not {ours}"
+                for name, theirs, ours in zip(("task", "algorithm", "seed"), other.group, first.group, strict=True)
+                if theirs != ours
+            )
+            reason = f"which has {reason}"
+        elif origin.parts and any(folder.parts[-2:] == origin.parts[-2:] for folder in folders):
+            reason = "which is left out, too"
+        else:
+            reason = "and the run up to there is not among the folders given"
+        raise UnreadableRun(f"it continues {first.resumed_from!r} at iteration {start:.0f}, {reason}")
     iterations, steps, seconds, returns = np.concatenate([segment.iterations for segment in chain]).T
     # After an interruption training goes on from an earlier iteration, and writes anew what comes after it
     next_lowest = np.append(np.minimum.accumulate(iterations[:0:-1])[::-1], np.inf)

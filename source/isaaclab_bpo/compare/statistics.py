@@ -22,6 +22,9 @@ from .runs import Run
 FEWEST_RUNS = 3
 """Fewest runs for which a confidence interval is given."""
 
+SHORTEST = 0.1
+"""Steps of the shortest run that is compared, as a part of the steps of its task's median run."""
+
 RESAMPLES = 10_000
 """Bootstrap samples of a confidence interval."""
 
@@ -87,28 +90,47 @@ class Group:
         return grid, np.array([_trimmed_mean(curves), low, high]), curves
 
 
+def comparable(runs: list[Run]) -> tuple[list[Run], list[str]]:
+    """Leave out the runs that ended early, which would let the others of their task be compared up to there only.
+
+    Args:
+        runs: Runs, sorted by task.
+
+    Returns:
+        The runs that have a return at one number of steps, as many as can be, and are a tenth as long as the median
+        run of their task at least; and a sentence for each of the others.
+    """
+    kept, left_out = [], []
+    for task, runs_of_task in groupby(runs, key=lambda run: run.task):
+        of_task = list(runs_of_task)
+        usual = float(np.median([run.steps[-1] for run in of_task]))
+        enough = [run for run in of_task if run.steps[-1] >= SHORTEST * usual]
+        spans = [(run.steps[0], run.steps[-1]) for run in enough]
+        common = max((first for first, _ in spans), key=lambda at: (sum(a <= at <= b for a, b in spans), at))
+        for run in of_task:
+            if run in enough and run.steps[0] <= common <= run.steps[-1]:
+                kept.append(run)
+            else:
+                left_out.append(
+                    f"{run.folders[-1]}: its returns, from {run.steps[0]:.0f} to {run.steps[-1]:.0f} steps, cannot be "
+                    f"compared with those of the other runs of {task}, which are longer or begin later"
+                )
+    return kept, left_out
+
+
 def group_runs(runs: list[Run]) -> list[Group]:
     """Put together the runs that differ in nothing but their seed.
 
     Args:
-        runs: Runs, sorted by task and algorithm.
+        runs: Comparable runs, sorted by task and algorithm.
 
     Returns:
         The groups, by task. Those of one algorithm are named by the settings in which they differ.
-
-    Raises:
-        ValueError: If a run is too short to be compared.
     """
     groups = []
     for task, runs_of_task in groupby(runs, key=lambda run: run.task):
         of_task = list(runs_of_task)
-        shortest = min(of_task, key=lambda run: run.steps[-1])
-        steps = shortest.steps[-1]
-        if steps < max(run.steps[0] for run in of_task):
-            raise ValueError(
-                f"{shortest.folders[-1]} ends before another run of {task} has a return, so there is nothing to "
-                "compare: train it further, or leave it out"
-            )
+        steps = min(run.steps[-1] for run in of_task)
         for algorithm, runs_of_algorithm in groupby(of_task, key=lambda run: run.algorithm):
             of_algorithm = list(runs_of_algorithm)
             differing = _differing(of_algorithm)

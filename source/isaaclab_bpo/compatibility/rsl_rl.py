@@ -1,22 +1,28 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""rsl_rl 5.4 beside 5.5, and its observation normalizers.
+"""rsl_rl 5.4 beside 5.5, its observation normalizers, and its record of the code.
 
 What differs: 5.4 updates the observation normalizers at every environment step, 5.5 once per update. The logger of 5.4
 reads ``rnd_cfg`` of every algorithm's configuration. In both, a normalizer assigns a new tensor to its buffer.
 
+Both lose the run if the state of the code's repository cannot be stored.
+
 When to delete it: what is for 5.4, once no neighbour needs it any more; mjlab 1.6 pins 5.4.2. :func:`buffers_in_place`,
-once rsl_rl's ``EmpiricalNormalization`` updates its standard deviation in place.
+once rsl_rl's ``EmpiricalNormalization`` updates its standard deviation in place. :func:`survive_code_state`, once
+``Logger._store_code_state`` writes diffs that are not UTF-8, and catches what git itself refuses.
 """
 
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+from rsl_rl.utils.logger import Logger
 from torch import nn
 
 NORMALIZES_IN_UPDATE = tuple(map(int, version("rsl-rl-lib").split(".")[:2])) >= (5, 5)
@@ -26,6 +32,28 @@ NORMALIZES_IN_UPDATE = tuple(map(int, version("rsl-rl-lib").split(".")[:2])) >= 
 def complete(cfg: dict[str, Any]) -> None:
     """Add to a runner's configuration what rsl_rl 5.4 reads of it."""
     cfg["algorithm"].setdefault("rnd_cfg", None)
+
+
+def survive_code_state(logger: Logger) -> None:
+    """Let a run go on where the state of a repository cannot be stored, and say so in a line."""
+    store = logger._store_code_state
+
+    def store_each() -> list[str]:
+        repositories, files = logger.git_status_repos, []
+        for repository in repositories:
+            logger.git_status_repos = [repository]
+            try:
+                files += store()
+            except Exception as error:  # whatever git and the encoding of files may raise
+                reason = " ".join(str(error).split())[:200]
+                print(f"[isaaclab_bpo] The state of the code of {repository} is not stored: {reason}", file=sys.stderr)
+        logger.git_status_repos = repositories
+        for file in Path(str(logger.log_dir), "git").glob("*.diff"):
+            if file.stat().st_size == 0:  # what was begun
+                file.unlink()
+        return files
+
+    logger._store_code_state = store_each
 
 
 @contextlib.contextmanager

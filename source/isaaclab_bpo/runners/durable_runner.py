@@ -18,6 +18,7 @@ from rsl_rl.runners import OnPolicyRunner
 
 from isaaclab_bpo.algorithms import TrainingDivergedError
 from isaaclab_bpo.checks import CheckedConfiguration, check_configuration, check_mini_batches
+from isaaclab_bpo.compatibility.rsl_rl import survive_code_state
 from isaaclab_bpo.compatibility.training_state import restore_random_states, restore_training_state, training_state
 
 from .checkpoint import CheckpointError, fit_checkpoint
@@ -63,6 +64,7 @@ class DurableRunner(OnPolicyRunner):
             if not self._came_checked:  # not before: to ask for observations draws noise, in Isaac Lab
                 check_configuration(train_cfg, observations=list(map(str, env.get_observations().keys())))
             raise
+        survive_code_state(self.logger)
         self._preemption = Preemption()
         # How many iterations the run was asked for, and before which one it ends
         self._run = {"asked": 0, "end": 0}

@@ -1,0 +1,145 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Whole starts of training and playing, on a task that needs no simulator."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cli.starts import Start, starter
+from e2e.process import PLAY, run
+
+HOPPER = ("--task", "Gym-Hopper-v5", "--num_envs", "2")
+SMALL = (*HOPPER, "agent.num_steps_per_env=16", "agent.algorithm.num_mini_batches=2", "--max_iterations", "1")
+
+
+@pytest.fixture(scope="module")
+def trained(server: subprocess.Popen[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run."""
+    cwd = tmp_path_factory.mktemp("trained")
+    done = starter(server, cwd)("train", *SMALL)
+    assert done.returncode == 0, done.stderr
+    (folder,) = cwd.glob("logs/rsl_rl/*/*")
+    return folder
+
+
+def sentence(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the sentence that a refused start ends with."""
+    assert done.returncode == 2, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "Traceback" not in done.stderr
+    return done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("seed", ["4294967295", "0", "-1"])
+def test_every_seed_that_the_rule_allows_trains(start: Start, tmp_path: Path, seed: str) -> None:
+    done = start("train", *SMALL, "--seed", seed)
+    assert done.returncode == 0, done.stderr
+    (params,) = tmp_path.glob("logs/rsl_rl/*/*/params")
+    written = [yaml.unsafe_load((params / f"{name}.yaml").read_text())["seed"] for name in ("agent", "env")]
+    assert written[0] == written[1]
+    if seed == "-1":
+        assert f"seed {written[0]} (drawn, as -1 asks)" in done.stdout
+    else:
+        assert written[0] == int(seed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("--checkpoint", "{run}", "--task", "Gym-Ant-v5"), "it comes from another robot"),
+        (("env.id=Nope-v0",), "Environment `Nope` doesn't exist"),
+        (("env.id=CartPole-v1",), "The action space is Discrete(2)"),
+        (("agent.init_at_random_ep_len=true",), "Gymnasium counts an episode's steps itself"),
+        (("--checkpoint", "wandb:a/b/c"), "--checkpoint 'wandb:a/b/c' cannot be fetched: "),
+        (("--checkpoint", "http://"), "--checkpoint 'http://' cannot be fetched: "),
+        (("--checkpoint", "nonsense://x/model_1.pt"), "cannot be fetched: Unable to find the file"),
+        (("--checkpoint", "file:///nowhere/model_1.pt"), "cannot be fetched: Unable to find the file"),
+        (("--checkpoint", "https://wandb.ai/a"), "cannot be fetched"),
+        (("--checkpoint", "pretrained"), "none is published for --task Gym-Hopper-v5"),
+        (("--checkpoint", ""), "--checkpoint is empty"),
+        (("--checkpoint", "a" * 300), "cannot be looked at: File name too long"),
+        (("--run_name", "a/b"), "cannot name a folder"),
+        (("--run_name", "a" * 300), "shorten it"),
+    ],
+)
+@pytest.mark.parametrize("timestamp", [(), ("--run_timestamp", "mine")])
+def test_refused_start_leaves_nothing(
+    start: Start, tmp_path: Path, trained: Path, arguments: tuple, part: str, timestamp: tuple
+) -> None:
+    if timestamp and "://" in str(arguments):
+        pytest.skip("the same again, and slow")
+    given = [str(trained) if it == "{run}" else it for it in arguments]
+    assert part in sentence(start("train", *SMALL, *timestamp, *given))
+    assert not (tmp_path / "logs").exists()
+
+
+def test_training_continues_in_the_folder_that_it_names(start: Start, tmp_path: Path) -> None:
+    named = ("train", *SMALL, "--run_timestamp", "mine")
+    assert start(*named).returncode == 0
+    folder = next(tmp_path.glob("logs/rsl_rl/*/mine"))
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert "where a run has left checkpoints: continue it with --checkpoint" in sentence(start(*named))
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    assert start(*named, "--checkpoint", str(folder)).returncode == 0
+    assert sorted(path.name for path in folder.glob("model_*.pt")) == ["model_0.pt", "model_1.pt"]
+
+
+@pytest.mark.parametrize("name", ["", "two words", "ä走", "-x", "a=b"])
+def test_latest_finds_whatever_training_made(start: Start, tmp_path: Path, name: str) -> None:
+    assert start("train", *SMALL, "--run_name", "older").returncode == 0
+    given = (f"agent.experiment_name='{name or 'walk'}'",)
+    assert start("train", *SMALL, f"--run_name={name}", *given).returncode == 0
+    done = start("play", *HOPPER, *given, "--checkpoint", "latest")
+    assert done.returncode == 0, done.stderr
+    (folder,) = tmp_path.glob(f"logs/rsl_rl/{name or 'walk'}/*")
+    assert f"Loading model checkpoint from: {folder}/model_0.pt" in done.stdout
+    assert json.loads((folder / "run.json").read_text())["task"] == "Gym-Hopper-v5"
+
+
+@pytest.mark.parametrize("obstacle", ["a file", "a dangling link", "a folder"])
+def test_policy_is_played_though_it_cannot_be_exported(
+    start: Start, tmp_path: Path, trained: Path, obstacle: str
+) -> None:
+    (tmp_path / "model_0.pt").write_bytes((trained / "model_0.pt").read_bytes())
+    exported = tmp_path / "exported"
+    if obstacle == "a file":
+        exported.touch()
+    elif obstacle == "a dangling link":
+        exported.symlink_to("/proc/no/such/folder")
+    else:
+        (exported / "policy.pt").mkdir(parents=True)
+    done = start("play", *HOPPER, "--checkpoint", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert f"[isaaclab_bpo] The policy could not be exported to {str(exported)!r}: " in done.stderr
+    assert "Mean return of 2 episodes" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("prepare", "reason"),
+    [
+        ("mount -o remount,ro run", "Read-only file system"),
+        ("dd if=/dev/zero of=run/fill 2>/dev/null", "No space left on device"),
+    ],
+)
+def test_policy_is_played_from_a_file_system_that_takes_nothing(
+    tmp_path: Path, trained: Path, prepare: str, reason: str
+) -> None:
+    in_namespace = ("unshare", "--map-root-user", "--mount")
+    if subprocess.run((*in_namespace, "true"), capture_output=True).returncode != 0:
+        pytest.skip("needs a kernel that lets this user mount file systems of its own")
+    (tmp_path / "run").mkdir()
+    mount = f"mount -t tmpfs -o size=16m none run; cp {trained}/model_0.pt run; {prepare}"
+    play = shlex.join((*PLAY, *HOPPER, "--checkpoint", "run"))
+    done = run(*in_namespace, "sh", "-c", f"{mount}; exec {play}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"could not be exported to {str(tmp_path / 'run' / 'exported')!r}: " in done.stderr
+    assert reason in done.stderr
+    assert "Mean return of 2 episodes" in done.stdout
