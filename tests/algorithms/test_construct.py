@@ -24,7 +24,7 @@ def construct(cfg: dict[str, Any], image: bool | torch.dtype = False) -> BPO:
 
 
 @pytest.mark.parametrize(("options", "cls"), [({}, AcceleratedBPO), ({"accelerate": False}, BPO)])
-def test_accelerate_chooses_the_class(options: dict[str, bool], cls: type[BPO]) -> None:
+def test_accelerate_chooses_the_class(options: dict[str, Any], cls: type[BPO]) -> None:
     assert type(construct(runner_cfg(**options))) is cls
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import math
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,15 +17,21 @@ from rsl_rl.runners import OnPolicyRunner
 from rsl_rl.storage import RolloutStorage
 
 from isaaclab_bpo.algorithms import PPO
+from isaaclab_bpo.runners import CheckpointError, DurableRunner
 from point_mass import PointMass, runner_cfg
 
 OURS, RSL_RL, BPO = "isaaclab_bpo.algorithms:PPO", "PPO", "isaaclab_bpo.algorithms:BPO"
 
 
-def make_runner(algorithm: str = OURS, model: str = "mlp", **hyperparameters: Any) -> OnPolicyRunner:
+def make_runner(
+    algorithm: str = OURS,
+    model: str = "mlp",
+    runner_class: type[OnPolicyRunner] = OnPolicyRunner,
+    **hyperparameters: Any,
+) -> OnPolicyRunner:
     torch.manual_seed(0)
     env = PointMass(image=model == "cnn", discrete=True)
-    return OnPolicyRunner(env, runner_cfg(model, algorithm, discrete=True, **hyperparameters))
+    return runner_class(env, runner_cfg(model, algorithm, discrete=True, **hyperparameters))
 
 
 @pytest.mark.parametrize("hyperparameters", [{}, {"optimizer": "sgd"}, {"schedule": "fixed"}], ids=str)
@@ -98,6 +105,35 @@ def test_shared_encoders_of_rsl_rls_cnn_are_in_the_optimizer_once() -> None:
     parameters = [id(p) for group in runner.alg.optimizer.param_groups for p in group["params"]]
     assert len(parameters) == len(set(parameters))
     runner.learn(1)
+
+
+@pytest.mark.parametrize("runner_class", [OnPolicyRunner, DurableRunner])
+@pytest.mark.parametrize("algorithm", [OURS, BPO])
+def test_a_checkpoint_of_rsl_rls_shared_encoders_goes_on(
+    algorithm: str, runner_class: type[OnPolicyRunner], tmp_path: Path
+) -> None:
+    """rsl_rl's PPO saves the encoders with both networks, and twice in the optimizer."""
+    stock = make_runner(RSL_RL, "cnn", share_cnn_encoders=True)
+    stock.learn(1)
+    stock.save(str(tmp_path / "model_1.pt"))
+    saved, moments = stock.alg, stock.alg.optimizer.state
+    runner = make_runner(algorithm, "cnn", runner_class, share_cnn_encoders=True)
+    runner.load(str(tmp_path / "model_1.pt"))
+    loaded = runner.alg
+    obs = runner.env.get_observations()
+    for there, here in ((saved.actor, loaded.actor), (saved.critic, loaded.critic)):
+        assert torch.equal(there(obs), here(obs))
+        for name, parameter in there.named_parameters():
+            own = loaded.actor.get_parameter(name) if name.startswith("cnns.") else here.get_parameter(name)
+            assert torch.equal(loaded.optimizer.state[own]["exp_avg"], moments[parameter]["exp_avg"])
+    runner.learn(1)
+
+
+def test_encoders_of_the_critics_own_are_not_dropped(tmp_path: Path) -> None:
+    make_runner(RSL_RL, "cnn").save(str(tmp_path / "model_1.pt"))
+    runner = make_runner(BPO, "cnn", DurableRunner, share_cnn_encoders=True)
+    with pytest.raises(CheckpointError, match=r"cnns.camera.0.bias of the critic is only in it.*share_cnn_encoders"):
+        runner.load(str(tmp_path / "model_1.pt"))
 
 
 def test_eps_of_an_optimizer_without_one_is_refused() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -57,13 +58,19 @@ def test_discrete_actions_are_learned(seed: int) -> None:
     assert mean_return(make_gym_vec_env("CartPole-v1", 20, seed=9), policy) >= 475
 
 
-def test_images_are_learned_from() -> None:
-    """With the settings of Atari's tasks, but faster. Random actions catch few balls."""
-    cfg = gymnasium_agents.bpo_cfg("Catch-v0", images=True, nvec=[3])
-    cfg.algorithm.learning_rate = 1e-3
-    policy = learn(cfg, make_gym_vec_env("Catch-v0", gymnasium_agents.NUM_ENVS, seed=1), seed=1, iterations=25)
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3, 4))])
+def test_images_are_learned_from(seed: int) -> None:
+    """With the settings of Atari's tasks, but a higher rate, a softer target and fewer channels, to be fast.
+
+    Random actions catch one ball in ten or so. Four in five make a return of 0.6.
+    """
+    cfg: Any = gymnasium_agents.bpo_cfg("Catch-v0", images=True, nvec=[3])
+    cfg.algorithm.learning_rate, cfg.algorithm.temperature = 1e-3, 0.1
+    for network in (cfg.actor, cfg.critic):
+        network.cnn_cfg = {"output_channels": [16, 16], "kernel_size": 3, "stride": 2, "padding": "zeros"}
+    policy = learn(cfg, make_gym_vec_env("Catch-v0", gymnasium_agents.NUM_ENVS, seed=seed), seed, iterations=30)
     assert mean_return(make_gym_vec_env("Catch-v0", 100, seed=9), lambda obs: random_actions(len(obs), 3)) < -0.5
-    assert mean_return(make_gym_vec_env("Catch-v0", 100, seed=9), policy) > 0.8
+    assert mean_return(make_gym_vec_env("Catch-v0", 100, seed=9), policy) > 0.6
 
 
 def test_a_pole_is_balanced_from_scratch() -> None:

@@ -17,7 +17,7 @@ from torch import nn
 
 from isaaclab_bpo import brrl
 from isaaclab_bpo.compatibility.rsl_rl import NORMALIZES_IN_UPDATE
-from isaaclab_bpo.compatibility.training_state import fit_optimizer_state, restore_training_state, training_state
+from isaaclab_bpo.compatibility.training_state import restore_training_state, training_state
 from isaaclab_bpo.storage import BpoRolloutStorage, standardize
 from isaaclab_bpo.storage.collectives import all_reduce, lost_rank_reported
 
@@ -340,9 +340,6 @@ class BPO(PPO):
 
         The median critic goes with "critic". Without one in the checkpoint it starts from the critic's weights.
         """
-        if load_cfg is None or load_cfg.get("optimizer"):
-            optimizer_state = fit_optimizer_state(self.optimizer, loaded_dict["optimizer_state_dict"])
-            loaded_dict = {**loaded_dict, "optimizer_state_dict": optimizer_state}
         load_iteration = super().load(loaded_dict, load_cfg, strict)
         if load_cfg is None or load_cfg.get("rnd"):
             restore_training_state(self, loaded_dict)

@@ -14,6 +14,7 @@ from rsl_rl.models import CNNModel, MLPModel
 from rsl_rl.storage import RolloutStorage
 from torch import nn
 
+from isaaclab_bpo.compatibility.training_state import fit_optimizer_state, without_shared_encoders
 from isaaclab_bpo.models import borrow_encoders
 
 
@@ -60,6 +61,15 @@ class PPO(rsl_rl.algorithms.PPO):
 
             self.max_grad_norm = math.inf  # of each network
             self.optimizer.register_step_pre_hook(clip)
+
+    def load(self, loaded_dict: dict, load_cfg: dict | None, strict: bool) -> bool:
+        """Load a checkpoint of BPO or PPO, also rsl_rl's, see :meth:`rsl_rl.algorithms.PPO.load`."""
+        if load_cfg is None or load_cfg.get("critic"):
+            loaded_dict = without_shared_encoders(loaded_dict, self._raw_critic)
+        if load_cfg is None or load_cfg.get("optimizer"):
+            optimizer_state = fit_optimizer_state(self.optimizer, loaded_dict["optimizer_state_dict"])
+            loaded_dict = {**loaded_dict, "optimizer_state_dict": optimizer_state}
+        return super().load(loaded_dict, load_cfg, strict)
 
     def _shuffle_each_epoch(
         self, num_mini_batches: int, num_epochs: int = 8

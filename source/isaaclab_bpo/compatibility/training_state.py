@@ -5,10 +5,12 @@
 
 What fails: rsl_rl 5.5 saves networks and optimizers, but neither the states of the random number generators nor the
 counter and the average reward of random network distillation. A resumed run draws other numbers and starts its
-intrinsic reward anew. The state of an optimizer loads only into one with as many parameter groups.
+intrinsic reward anew. The state of an optimizer loads only into one with as many parameter groups. Encoders that the
+networks share are saved as the actor's and as the critic's, and twice in the state of the optimizer.
 
 What we do: :func:`training_state` returns the rest as tensors and plain data, so that
-``torch.load(..., weights_only=True)`` reads it, and :func:`fit_optimizer_state` lets PPO's checkpoints go on with BPO.
+``torch.load(..., weights_only=True)`` reads it. :func:`without_shared_encoders` and :func:`fit_optimizer_state` let
+PPO's checkpoints go on with BPO.
 
 When to delete it: once rsl_rl's ``PPO.save`` and ``PPO.load`` keep all of it.
 """
@@ -23,6 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 from rsl_rl.algorithms import PPO
+from torch import nn
 
 
 def training_state(alg: PPO) -> dict[str, Any]:
@@ -55,6 +58,24 @@ def restore_training_state(alg: PPO, checkpoint: Mapping[str, Any]) -> None:
         own.avg = average.to(alg.device)
 
 
+def without_shared_encoders(checkpoint: Mapping[str, Any], critic: nn.Module) -> dict[str, Any]:
+    """Return a checkpoint in which a critic that borrows the actor's encoders has none of its own.
+
+    rsl_rl's PPO saves them with both networks. Encoders that differ from the actor's stay, so that they are refused.
+
+    Args:
+        checkpoint: The checkpoint.
+        critic: The critic that will be loaded from it.
+    """
+    borrowed, own = checkpoint["actor_state_dict"], critic.state_dict().keys()
+    kept = {
+        key: value
+        for key, value in checkpoint["critic_state_dict"].items()
+        if key in own or not key.startswith("cnns.") or key not in borrowed or not torch.equal(value, borrowed[key])
+    }
+    return {**checkpoint, "critic_state_dict": kept}
+
+
 def fit_optimizer_state(optimizer: torch.optim.Optimizer, state: Any) -> dict:
     """Fit the saved state of BPO's or PPO's optimizer to that of the other; a second group is the median critic's.
 
@@ -72,7 +93,10 @@ def fit_optimizer_state(optimizer: torch.optim.Optimizer, state: Any) -> dict:
     if len(saved) > 1 and len(saved[1]["params"]) != len(own[1]["params"]):
         saved = saved[:1]  # a median critic of another kind
     rates = [group["lr"] for group in saved] + [saved[0]["lr"]] * (len(own) - len(saved))
-    params = [group["params"] for group in saved] + [group["params"] for group in own[len(saved) :]]
+    params = [group["params"] for group in saved]
+    params += [[~index for index in group["params"]] for group in own[len(saved) :]]  # numbers that have no moments
+    if len(params[0]) > len(own[0]["params"]):
+        params[0] = list(dict.fromkeys(params[0]))  # shared encoders, which rsl_rl's PPO has twice
     kept = {index for group in saved for index in group["params"]}
     moments = {index: dict(values) for index, values in state["state"].items() if index in kept}
     for values in moments.values():

@@ -17,7 +17,7 @@ from torch import nn
 
 from isaaclab_bpo.algorithms import BPO
 from isaaclab_bpo.algorithms.median import is_like
-from isaaclab_bpo.compatibility.training_state import fit_optimizer_state
+from isaaclab_bpo.compatibility.training_state import fit_optimizer_state, without_shared_encoders
 from isaaclab_bpo.rules import Rule, integer
 
 ORIGINS = {
@@ -70,7 +70,7 @@ def fit_checkpoint(alg: PPO, checkpoint: Any, parts: Mapping[str, bool] | None =
         strict: Whether the networks must have the same parameters.
 
     Returns:
-        The checkpoint, with the states of its optimizers fitted to those of the algorithm.
+        The checkpoint, with its networks and the states of its optimizers fitted to those of the algorithm.
 
     Raises:
         CheckpointError: If it does not fit; the sentence names the layer, both shapes and the likely cause.
@@ -80,12 +80,12 @@ def fit_checkpoint(alg: PPO, checkpoint: Any, parts: Mapping[str, bool] | None =
     def is_wanted(part: str) -> bool:
         return parts is None or bool(parts.get(part))
 
+    fitted = without_shared_encoders(checkpoint, alg._raw_critic)
     for name, network in _networks(alg, checkpoint).items():
         if is_wanted("critic" if name == "median_critic" else name):
-            if f"{name}_state_dict" not in checkpoint:
+            if f"{name}_state_dict" not in fitted:
                 raise CheckpointError(f"it has no {name}_state_dict: the run that saved it was without {name}_cfg")
-            _check_parameters(name, network, checkpoint[f"{name}_state_dict"], strict)
-    fitted = dict(checkpoint)
+            _check_parameters(name, network, fitted[f"{name}_state_dict"], strict)
     if is_wanted("optimizer"):
         fitted["optimizer_state_dict"] = _fit_optimizer("optimizer_state_dict", alg.optimizer, checkpoint)
     if alg.rnd and is_wanted("rnd"):
@@ -102,10 +102,8 @@ def _networks(alg: PPO, checkpoint: Mapping[str, Any]) -> dict[str, nn.Module]:
     return {name: network for name, network in networks.items() if network is not None}
 
 
-def _check_parameters(name: str, network: nn.Module, saved: Any, strict: bool) -> None:
+def _check_parameters(name: str, network: nn.Module, saved: Mapping[str, torch.Tensor], strict: bool) -> None:
     """Refuse parameters of a network with other names, shapes or types."""
-    if not isinstance(saved, Mapping) or not all(isinstance(value, torch.Tensor) for value in saved.values()):
-        raise CheckpointError(f"its {name}_state_dict does not hold the parameters of a network")
     name, own = name.replace("_", " "), network.state_dict()
     unlike = [key for key, value in own.items() if key in saved and saved[key].shape != value.shape]
     if unlike:
@@ -119,8 +117,8 @@ def _check_parameters(name: str, network: nn.Module, saved: Any, strict: bool) -
     if strict and different:
         key = different[0]
         raise CheckpointError(
-            f"it does not fit: {key} of the {name} is {'not in it' if key in own else 'only in it'}, "
-            "because of another class_name, obs_normalization, distribution_cfg or number of hidden_dims"
+            f"it does not fit: {key} of the {name} is {'not in it' if key in own else 'only in it'}, because of "
+            "another class_name, obs_normalization, distribution_cfg, share_cnn_encoders or number of hidden_dims"
         )
     for key, value in saved.items():
         if key in own and value.dtype.is_floating_point != own[key].dtype.is_floating_point:
@@ -188,6 +186,12 @@ def _are_random_states(states: Any) -> bool:
         return False
 
 
+def _are_parameters(state: Any) -> bool:
+    return isinstance(state, Mapping) and all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
+    )
+
+
 def _is_run(run: Any) -> bool:
     return isinstance(run, dict) and all(_COUNT[0](run.get(name)) for name in ("asked", "end"))
 
@@ -197,7 +201,12 @@ def _is_average(value: Any) -> bool:
 
 
 _COUNT = integer(0)
+_PARAMETERS: Rule = (_are_parameters, "a dictionary of the parameters of a network")
 _RULES: dict[str, Rule] = {
+    "actor_state_dict": _PARAMETERS,
+    "critic_state_dict": _PARAMETERS,
+    "median_critic_state_dict": _PARAMETERS,
+    "rnd_state_dict": _PARAMETERS,
     "random_states": (_are_random_states, "a set of states of random number generators: it is damaged"),
     "cfg": (lambda value: isinstance(value, dict), "a dictionary"),
     "run": (_is_run, "a dictionary of the integers asked and end, both >= 0"),
@@ -205,7 +214,7 @@ _RULES: dict[str, Rule] = {
     "rnd_update_counter": _COUNT,
     "rnd_average_reward": (_is_average, "a tensor of floating-point numbers"),
 }
-"""The rules of what is saved beside networks and optimizers, where it is saved."""
+"""The rules of what is saved beside the states of optimizers, where it is saved."""
 
 
 def _tensors(checkpoint: Mapping[Any, Any]) -> Iterator[tuple[str, torch.Tensor]]:

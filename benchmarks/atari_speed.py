@@ -1,0 +1,193 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Steps per second of BPO and PPO on an Atari game against Stable-Baselines3's PPO, alternating in one process.
+
+    source .venv/bin/activate
+    uv run --no-project --active --with stable-baselines3==2.9.2 --with opencv-python-headless \
+        python benchmarks/atari_speed.py --preset cpu  # or gpu
+
+Writes JSON and a plot to benchmarks/results. Networks, batch and epochs are the same for all. Games are stepped by one
+thread, as Stable-Baselines3's ``make_atari_env`` does it, unless ``--threads`` is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import io
+import json
+import os
+import statistics
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from rsl_rl.runners import OnPolicyRunner
+
+import machine
+from isaaclab_bpo.agents import gymnasium as agents
+from isaaclab_bpo.envs import make_gym_vec_env
+from update_time import timer
+
+PRESETS = {"cpu": "cpu", "gpu": "cuda:0"}
+NUM_EPOCHS = 4  # PPO's; BPO's own setting is 5
+STABLE_BASELINES3 = "Stable-Baselines3's PPO"
+PHASES = ("simulation", "inference", "update")
+
+Learner = tuple[Callable[[], Any], dict[str, list[float]]]
+"""What runs an iteration, and the seconds of its phases: of each simulation step and of each update."""
+
+
+def timed(owner: Any, name: str, device: str) -> list[float]:
+    """Let a method of an object append to the list that is returned how long each call takes [s]."""
+    seconds: list[float] = []
+    method = getattr(owner, name)
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with timer(device, seconds):
+            return method(*args, **kwargs)
+
+    setattr(owner, name, run)
+    return seconds
+
+
+def make_ours(algorithm: str, env_id: str, device: str, num_threads: int) -> Learner:
+    """Make BPO or PPO as the task's command does, under rsl_rl's runner."""
+    from isaaclab_rl.rsl_rl import handle_deprecated_rsl_rl_cfg  # slow: not before the arguments are checked
+
+    cfg: Any = getattr(agents, f"{algorithm}_cfg")(env_id, images=True, nvec=[])
+    cfg.algorithm.num_learning_epochs = NUM_EPOCHS
+    handle_deprecated_rsl_rl_cfg(cfg, version("rsl-rl-lib"))
+    env = make_gym_vec_env(env_id, agents.NUM_ENVS, device, seed=0, num_threads=num_threads)
+    runner = OnPolicyRunner(env, cfg.to_dict(), log_dir=None, device=device)
+    seconds = {"simulation": timed(env, "step", device), "update": timed(runner.alg, "update", device)}
+    return lambda: runner.learn(1), seconds
+
+
+def make_stable_baselines3(env_id: str, device: str) -> Learner:
+    """Make Stable-Baselines3's PPO with the same networks and settings, and its own wrappers."""
+    from stable_baselines3 import PPO  # type: ignore[import-not-found]
+    from stable_baselines3.common.env_util import make_atari_env  # type: ignore[import-not-found]
+    from stable_baselines3.common.vec_env import VecFrameStack  # type: ignore[import-not-found]
+
+    cfg: Any = agents.ppo_cfg(env_id, images=True, nvec=[])
+    settings = cfg.algorithm
+    model = PPO(
+        "CnnPolicy",
+        VecFrameStack(make_atari_env(env_id, agents.NUM_ENVS, seed=0), 4),
+        n_steps=cfg.num_steps_per_env,
+        batch_size=agents.NUM_ENVS * cfg.num_steps_per_env // settings.num_mini_batches,
+        n_epochs=NUM_EPOCHS,
+        learning_rate=settings.learning_rate,
+        gamma=settings.gamma,
+        gae_lambda=settings.lam,
+        clip_range=settings.clip_param,
+        ent_coef=settings.entropy_coef,
+        vf_coef=settings.value_loss_coef,
+        max_grad_norm=settings.max_grad_norm,
+        policy_kwargs={"net_arch": cfg.actor.hidden_dims, "activation_fn": torch.nn.ReLU},
+        device=device,
+    )
+    seconds = {"simulation": timed(model.env, "step", device), "update": timed(model, "train", device)}
+    return lambda: model.learn(agents.NUM_ENVS * cfg.num_steps_per_env, reset_num_timesteps=False), seconds
+
+
+def measure(learners: dict[str, Learner], rounds: int, device: str) -> dict[str, dict[str, list[float]]]:
+    """Return the seconds of each phase of an iteration, by learner and phase; a first round warms up.
+
+    Inference is all of an iteration that is neither simulation nor update, such as the storage and the targets.
+    """
+    results: dict[str, dict[str, list[float]]] = {name: {phase: [] for phase in PHASES} for name in learners}
+    for round_ in range(-1, rounds):
+        for name, (iterate, seconds) in learners.items():
+            whole: list[float] = []
+            with contextlib.redirect_stdout(io.StringIO()), timer(device, whole):
+                iterate()
+            phases = {phase: sum(calls) for phase, calls in seconds.items()}
+            phases["inference"] = whole[0] - sum(phases.values())
+            for phase in PHASES if round_ >= 0 else ():
+                results[name][phase].append(phases[phase])
+            for calls in seconds.values():
+                calls.clear()
+    return results
+
+
+def iterations(phases: dict[str, list[float]]) -> list[float]:
+    """Return the seconds of each iteration."""
+    return [sum(of_round) for of_round in zip(*phases.values(), strict=True)]
+
+
+def report(results: dict[str, dict[str, list[float]]], num_steps: int) -> None:
+    """Print medians of steps per second; the ratio is the median of the ratios within each round."""
+    print(f"{'agent steps per second':26}" + "".join(f"{name:>12}" for name in (*PHASES, "together")) + "   ratio")
+    base = iterations(results[STABLE_BASELINES3])
+    for name, phases in results.items():
+        whole = iterations(phases)
+        speeds = [num_steps / statistics.median(seconds) for seconds in (*phases.values(), whole)]
+        print(f"{name:26}" + "".join(f"{s:12.0f}" for s in speeds) + f"{machine.paired_ratio(base, whole):8.2f}")
+
+
+def plot(results: dict[str, dict[str, list[float]]], num_steps: int, path: Path) -> None:
+    """Plot the median times of the phases as bars."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8.0, 2.2), layout="constrained")
+    left = [0.0] * len(results)
+    for phase, color in zip(PHASES, ("#9db8d2", "#1b6ca8", "#d95f02"), strict=True):
+        widths = [1e3 * statistics.median(phases[phase]) / num_steps for phases in results.values()]
+        axes.barh(list(results), widths, left=left, label=phase, color=color)
+        left = [a + b for a, b in zip(left, widths, strict=True)]
+    axes.invert_yaxis()
+    axes.set_xlabel("ms per agent step (median)")
+    axes.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    figure.savefig(path, dpi=130)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--preset", choices=PRESETS, default="gpu" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--game", default="Breakout")
+    parser.add_argument("--rounds", type=machine.number_of_rounds, default=15)
+    parser.add_argument("--threads", type=int, default=1, help="Threads of torch on the CPU, and of our games.")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    args = parser.parse_args()
+    device = PRESETS[args.preset]
+    if device != "cpu" and not torch.cuda.is_available():
+        parser.error(f"--preset {args.preset} needs a CUDA device and this machine has none: use --preset cpu")
+    if any(importlib.util.find_spec(name) is None for name in ("stable_baselines3", "cv2")):
+        parser.error(
+            "Stable-Baselines3 or OpenCV is not installed: run this program with `uv run --no-project --active "
+            "--with stable-baselines3==2.9.2 --with opencv-python-headless python benchmarks/atari_speed.py`"
+        )
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True  # as Isaac Lab trains
+
+    record: dict[str, Any] = {
+        "machine": machine.describe(device) | {"stable_baselines3": version("stable-baselines3")},
+        "arguments": vars(args) | {"output": None},
+        "seed": 0,
+        "load_average_before": os.getloadavg(),  # of other programs
+    }
+    env_id = f"{args.game}NoFrameskip-v4"
+    with contextlib.redirect_stdout(io.StringIO()):
+        learners = {name.upper(): make_ours(name, env_id, device, args.threads) for name in ("bpo", "ppo")}
+        learners[STABLE_BASELINES3] = make_stable_baselines3(env_id, device)
+    results = measure(learners, args.rounds, device)
+    num_steps = agents.NUM_ENVS * agents.ppo_cfg(env_id, images=True, nvec=[]).num_steps_per_env
+    report(results, num_steps)
+
+    args.output.mkdir(parents=True, exist_ok=True)
+    path = args.output / f"atari_speed_{args.preset}.json"
+    record |= {"steps_per_iteration": num_steps, "epochs": NUM_EPOCHS, "seconds_per_iteration": results}
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    plot(results, num_steps, path.with_suffix(".png"))
+    print(f"{path}\n{path.with_suffix('.png')}")
+
+
+if __name__ == "__main__":
+    main()

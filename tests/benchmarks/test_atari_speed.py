@@ -1,0 +1,56 @@
+# Copyright (c) 2026, The isaaclab_bpo Developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The benchmark on Atari times what our side does, and says how to install the other side."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import atari_speed
+
+PROGRAM = str(Path(__file__).parents[2] / "benchmarks" / "atari_speed.py")
+
+
+def test_too_few_rounds_are_refused() -> None:
+    done = subprocess.run([sys.executable, PROGRAM, "--preset", "cpu", "--rounds", "1"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "argument --rounds: 1 is too few: give at least 2" in done.stderr
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("stable_baselines3") is not None, reason="needs an environment without Stable-Baselines3"
+)
+def test_missing_stable_baselines3_is_said_in_one_sentence() -> None:
+    done = subprocess.run([sys.executable, PROGRAM, "--preset", "cpu"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(
+        "atari_speed.py: error: Stable-Baselines3 or OpenCV is not installed: run this program with `uv run "
+    )
+
+
+def test_every_step_and_update_is_timed() -> None:
+    iterate, seconds = atari_speed.make_ours("bpo", "PongNoFrameskip-v4", "cpu", num_threads=1)
+    calls = {}
+
+    def count() -> None:
+        iterate()
+        calls.update({phase: len(times) for phase, times in seconds.items()})
+
+    result = atari_speed.measure({"BPO": (count, seconds)}, 2, "cpu")["BPO"]
+    assert calls == {"simulation": 128, "update": 1}
+    assert all(len(result[phase]) == 2 and min(result[phase]) > 0.0 for phase in atari_speed.PHASES)
+
+
+def test_report_by_hand(capsys: pytest.CaptureFixture) -> None:
+    phases = {"simulation": [1.0, 1.0], "inference": [1.0, 3.0], "update": [2.0, 4.0]}
+    twice = {phase: [2.0 * seconds for seconds in times] for phase, times in phases.items()}
+    atari_speed.report({"BPO": phases, atari_speed.STABLE_BASELINES3: twice}, 600)
+    _, ours, theirs = capsys.readouterr().out.splitlines()
+    assert ours.split()[1:] == ["600", "300", "200", "100", "2.00"]
+    assert theirs.split()[2:] == ["300", "150", "100", "50", "1.00"]
