@@ -31,12 +31,13 @@ from isaaclab_bpo.checks import CheckedConfiguration
 from isaaclab_bpo.compatibility import serve_pinned_memory_without_cuda
 from isaaclab_bpo.envs import make_gym_vec_env
 from isaaclab_bpo.models import CategoricalDistribution
-from isaaclab_bpo.runners import CheckpointError, DurableRunner
+from isaaclab_bpo.runners import CheckpointError, DurableRunner, plain
 from isaaclab_bpo.tasks.gym_tasks import GymEnvCfg
 
 from . import video
 from .command import Command
 from .errors import UserError, fail
+from .saved_agent import adopt_networks
 
 
 @contextlib.contextmanager
@@ -81,6 +82,13 @@ class Run:
             published = common.resolve_published_checkpoint("rsl_rl", args.task, self.command.env_cfg)
             return None if published is None else Path(published)
         return Path(retrieve_file_path(args.checkpoint))
+
+    def adopt_networks(self, checkpoint: Path) -> None:
+        """Let the agent have the networks of a checkpoint that was fetched; a local file was looked at before."""
+        command = self.command
+        if not Path(command.args.checkpoint).is_file():
+            for note in adopt_networks(command.action, checkpoint, command.agent_cfg, command.overrides):
+                print(f"[isaaclab_bpo] {note}.")
 
     def make_env(self, folder: Path, checkpoint: Path | None = None) -> Any:
         """Create the environment, which films into ``folder`` if it is to."""
@@ -176,10 +184,10 @@ class GymRun(Run):
 
     def make_runner(self, env: Any, folder: Path | None = None) -> OnPolicyRunner:
         """Create the runner, unless the policy's actions are none of the environment."""
-        distribution = self.command.agent_cfg.actor.distribution_cfg
-        name = str(distribution.class_name)  # Isaac Lab's names of classes are callable
+        distribution = plain(to_dict(self.command.agent_cfg))["actor"]["distribution_cfg"]
+        name = distribution["class_name"]
         is_discrete = issubclass(resolve_callable(name), CategoricalDistribution)  # type: ignore[arg-type]
-        if (distribution.nvec or [env.num_actions] if is_discrete else None) != env.nvec:
+        if (distribution.get("nvec") or [env.num_actions] if is_discrete else None) != env.nvec:
             raise UserError(
                 f"env.id={env.cfg.id} has the action space {env.unwrapped.single_action_space}, which "
                 f"agent.actor.distribution_cfg, a {name}, does not fit: choose the environment with "

@@ -45,6 +45,8 @@ def train(command: Command) -> None:
         starting.enter_context(Preemption(exit_now=True))  # there is nothing to save yet
         folder, rank_folder = _prepare_rank(command)
         checkpoint = run.fetch_checkpoint()
+        if checkpoint is not None:
+            run.adopt_networks(checkpoint)
         env = run.make_env(rank_folder)
         runner = run.make_runner(common.wrap_sensor_capture(env, str(rank_folder), args), folder)
         if checkpoint is not None:
@@ -100,6 +102,7 @@ def play(command: Command) -> None:
         checkpoint = run.fetch_checkpoint()
         if checkpoint is None:
             raise UserError(f"no checkpoint is published for --task {command.args.task}: name one with --checkpoint")
+        run.adopt_networks(checkpoint)
         env = run.make_env(checkpoint.parent, checkpoint)
         runner = run.make_runner(env)
         run.load(runner, checkpoint)

@@ -22,6 +22,7 @@ from isaaclab_bpo.compatibility.training_state import restore_random_states, res
 
 from .checkpoint import CheckpointError, fit_checkpoint
 from .checkpoint_file import prune, read, write
+from .configuration import plain
 from .observations import name_columns
 from .preemption import PREEMPTED, Preemption
 
@@ -53,7 +54,7 @@ class DurableRunner(OnPolicyRunner):
         Raises:
             ConfigurationError: If anything is wrong with the configuration; names all errors.
         """
-        self._plain_cfg = _plain(train_cfg)  # before rsl_rl puts objects into it, and 5.4 takes names out of it
+        self._plain_cfg = plain(train_cfg)  # before rsl_rl puts objects into it, and 5.4 takes names out of it
         self._came_checked = isinstance(train_cfg, CheckedConfiguration)
         if not self._came_checked:
             check_configuration(train_cfg)
@@ -175,7 +176,7 @@ class DurableRunner(OnPolicyRunner):
         """
         checkpoint = read(Path(path), map_location or self.device)
         try:
-            checkpoint = fit_checkpoint(self.alg, checkpoint, load_cfg, strict)
+            checkpoint = fit_checkpoint(self.alg, self._plain_cfg, checkpoint, load_cfg, strict)
         except CheckpointError as error:
             raise CheckpointError(f"{path!r} cannot be loaded: {error}") from None
         if self.alg.load(checkpoint, load_cfg, strict):
@@ -253,17 +254,3 @@ def _write_errors_once() -> Iterator[None]:
         yield
     finally:
         threading.excepthook = print_traceback
-
-
-def _plain(value: Any) -> Any:
-    """Return a configuration as plain data: functions and classes become their names."""
-    for kind in (bool, int, float, str):
-        if isinstance(value, kind):
-            return kind(value)  # not a subclass, which could not be read back
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if callable(value):
-        return f"{value.__module__}:{value.__qualname__}"
-    return None if value is None else repr(value)
