@@ -44,7 +44,7 @@ def write(folder: Path, cfg: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "override",
     [
-        "agent.actor.activation=relu",
+        "agent.actor.activation=tanh",
         "agent.critic.activation=elu",
         "agent.actor.hidden_dims=[64,64]",
         "agent.actor.obs_normalization=False",

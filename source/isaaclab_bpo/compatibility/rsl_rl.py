@@ -4,7 +4,8 @@
 """rsl_rl 5.4 beside 5.5, and its observation normalizers.
 
 What differs: 5.4 updates the observation normalizers at every environment step, 5.5 once per update. The logger of 5.4
-reads ``rnd_cfg`` of every algorithm's configuration. In both, a normalizer assigns a new tensor to its buffer.
+reads ``rnd_cfg`` of every algorithm's configuration, and it reduces gradients over ranks all at once. In both, a
+normalizer assigns a new tensor to its buffer.
 
 When to delete it: what is for 5.4, once no neighbour needs it any more; mjlab 1.6 pins 5.4.2. :func:`buffers_in_place`,
 once rsl_rl's ``EmpiricalNormalization`` updates its standard deviation in place.
@@ -13,11 +14,26 @@ once rsl_rl's ``EmpiricalNormalization`` updates its standard deviation in place
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from typing import Any
 
+import torch
 from torch import nn
+
+try:
+    from rsl_rl.utils import reduce_gradients_in_buckets
+except ImportError:  # 5.4
+
+    def reduce_gradients_in_buckets(params: Iterable[nn.Parameter], world_size: int, bucket_mb: float) -> None:
+        """Average gradients over the ranks; ``bucket_mb`` bounds nothing."""
+        if grads := [p.grad for p in params if p.grad is not None]:
+            flat = nn.utils.parameters_to_vector(grads)
+            torch.distributed.all_reduce(flat)
+            nn.utils.vector_to_parameters(flat / world_size, grads)
+
+
+__all__ = ["NORMALIZES_IN_UPDATE", "buffers_in_place", "complete", "reduce_gradients_in_buckets"]
 
 NORMALIZES_IN_UPDATE = tuple(map(int, version("rsl-rl-lib").split(".")[:2])) >= (5, 5)
 """Whether observation normalizers are updated once per update, and not at every environment step."""
