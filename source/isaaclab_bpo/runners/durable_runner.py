@@ -23,6 +23,7 @@ from isaaclab_bpo.compatibility.training_state import restore_random_states, res
 from .checkpoint import CheckpointError, fit_checkpoint
 from .checkpoint_file import prune, read, write
 from .configuration import plain
+from .log_writer import protect
 from .observations import name_columns
 from .preemption import PREEMPTED, Preemption
 
@@ -33,7 +34,7 @@ class DurableRunner(OnPolicyRunner):
     * Checkpoints are replaced atomically and hold all that a run needs to go on bit for bit. With ``keep_last`` in the
       configuration, older ones are deleted.
     * SIGTERM and SIGUSR1 finish the iteration, save, and exit with :data:`~isaaclab_bpo.runners.PREEMPTED`.
-    * A full disk costs checkpoints, not the run.
+    * A full disk costs checkpoints, not the run, and a logging service costs it nothing.
     * Loading a checkpoint runs no code in it, and changes nothing if it does not fit.
     * Of video games, the mean reward in the log is the score of whole games, not what the algorithm gets: clipped
       rewards, and episodes of a single life. Steps and frames are counted in "Train/steps" and "Train/frames".
@@ -64,6 +65,7 @@ class DurableRunner(OnPolicyRunner):
             if not self._came_checked:  # not before: to ask for observations draws noise, in Isaac Lab
                 check_configuration(train_cfg, observations=list(map(str, env.get_observations().keys())))
             raise
+        protect(self.logger)
         self._preemption = Preemption()
         # How many iterations the run was asked for, and before which one it ends
         self._run = {"asked": 0, "end": 0}
