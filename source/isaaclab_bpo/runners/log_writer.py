@@ -107,7 +107,8 @@ def _call_in_background(writer: Any, name: str) -> None:
 
 
 def _line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)  # a KeyError quotes its text
+    return f"{type(error).__name__}: {' '.join(text.split())[:200]}"
 
 
 def _say(sentence: str) -> None:
