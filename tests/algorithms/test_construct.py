@@ -81,7 +81,7 @@ class Unread(PointMass):
 )
 def test_only_groups_that_a_network_reads_are_looked_at(groups: dict, rnd: bool, looked_at: set) -> None:
     sizes = {"num_outputs": 2, "predictor_hidden_dims": [8], "target_hidden_dims": [8], "weight": 0.1}
-    cfg = runner_cfg(rnd_cfg=sizes if rnd else None) | {"multi_gpu": None}
+    cfg: dict[str, Any] = runner_cfg(rnd_cfg=sizes if rnd else None) | {"multi_gpu": None}
     cfg["obs_groups"] |= groups
     env = Unread()
     assert construct_algorithm(env.get_observations(), env, cfg, "cpu").health.groups == looked_at

@@ -97,6 +97,8 @@ class Run:
         common.apply_video_recording(env_cfg, str(folder), args, subdir=self.command.action, checkpoint_path=path)
         self.screen.stage("Creating environment")
         is_marl = isinstance(env_cfg, DirectMARLEnvCfg)
+        # Gymnasium's time limit counts the steps of all environments at once, and nobody resets it
+        gymnasium.spec(args.task).max_episode_steps = None
         env = common.create_isaaclab_env(args.task, env_cfg, args, convert_marl_to_single_agent=is_marl)
         self.cleanup.callback(common.close_env, env)
         return env

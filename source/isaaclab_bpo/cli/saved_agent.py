@@ -39,14 +39,9 @@ def adopt_networks(action: Action, path: Path, agent_cfg: Any, overrides: list[s
     from isaaclab.utils import to_dict
 
     from isaaclab_bpo.checks import configuration_errors
-    from isaaclab_bpo.runners import CheckpointError, network_changes, plain, read
+    from isaaclab_bpo.runners import network_changes, plain
 
-    try:
-        checkpoint = read(path, "cpu")
-    except CheckpointError as error:
-        raise UserError(f"--checkpoint {error}") from None
-    own = plain(to_dict(agent_cfg))
-    saved = checkpoint.get("cfg") if isinstance(checkpoint, dict) else None
+    own, saved = plain(to_dict(agent_cfg)), _saved_cfg(path)
     if not isinstance(saved, dict) or "actor" not in own:  # rsl_rl's own checkpoint, or a distillation
         return []
     keys = [token.split("=", 1)[0].removeprefix("agent.") for token in overrides]
@@ -67,16 +62,24 @@ def adopt_networks(action: Action, path: Path, agent_cfg: Any, overrides: list[s
             raise UserError(f"--checkpoint {str(path)!r} has a configuration that is not valid: {' '.join(errors)}")
         agent_cfg.actor, agent_cfg.critic, agent_cfg.obs_groups = new["actor"], new["critic"], new["obs_groups"]
         agent_cfg.algorithm.rnd_cfg = new["algorithm"].get("rnd_cfg")
-    return [
-        f"{title}: {', '.join(fields)}"
-        for title, fields in {
-            "as in the checkpoint": [f"agent.{field}={value!r}" for field, value in adopted.items()],
-            "changed against the checkpoint": [
-                text for name in SAID[action] for text in _differences(name, saved.get(name), new.get(name))
-            ],
-        }.items()
-        if fields
-    ]
+    notes = {
+        "as in the checkpoint": [f"agent.{field}={value!r}" for field, value in adopted.items()],
+        "changed against the checkpoint": [
+            text for name in SAID[action] for text in _differences(name, saved.get(name), new.get(name))
+        ],
+    }
+    return [f"{title}: {', '.join(fields)}" for title, fields in notes.items() if fields]
+
+
+def _saved_cfg(path: Path) -> Any:
+    """Return the configuration in a checkpoint, None if there is none."""
+    from isaaclab_bpo.runners import CheckpointError, read
+
+    try:
+        checkpoint = read(path, "cpu")
+    except CheckpointError as error:
+        raise UserError(f"--checkpoint {error}") from None
+    return checkpoint.get("cfg") if isinstance(checkpoint, dict) else None
 
 
 def _given(field: str, keys: list[str]) -> str | None:
