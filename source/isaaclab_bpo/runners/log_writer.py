@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import copy
+import os
 import queue
+import signal
 import sys
 import threading
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rsl_rl.utils.logger import Logger
@@ -42,11 +45,12 @@ def _init_logging_writer(logger: Logger) -> None:
     init = type(logger).init_logging_writer
     if name == "tensorboard" or logger.log_dir is None or logger.disable_logs:
         return init(logger)
-    trial = copy.copy(logger)
+    trial, others = copy.copy(logger), _children()
     error = _error_of(partial(init, trial))
     if error is None:
         vars(logger).update(vars(trial))
-        return _call_in_background(logger.writer, name)
+        return _call_in_background(logger.writer, name, _children() - others)
+    _kill(_children() - others)
     _say(f"{name} does not start ({error}): the run is logged for TensorBoard only")
     logger.cfg = {**logger.cfg, "logger": "tensorboard"}
     return init(logger)
@@ -69,8 +73,19 @@ def _error_of(call: Callable[[], Any]) -> str | None:
     return errors[-1]
 
 
-def _call_in_background(writer: Any, name: str) -> None:
-    """Let a thread make the calls of a writer, in their order."""
+def _children() -> set[int]:
+    """Return the ids of the processes that this one has started, where the system tells."""
+    return {int(child) for task in Path("/proc/self/task").glob("*/children") for child in task.read_text().split()}
+
+
+def _kill(processes: set[int]) -> None:
+    """End processes of a service that was given up: at its exit, this process would wait for them."""
+    for process in processes & _children():
+        os.kill(process, signal.SIGKILL)
+
+
+def _call_in_background(writer: Any, name: str, processes: set[int]) -> None:
+    """Let a thread make the calls of a writer, in their order; its service has started some processes."""
     calls: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
     said: set[str] = set()
 
@@ -98,6 +113,7 @@ def _call_in_background(writer: Any, name: str) -> None:
         thread.join(TIMEOUT)
         if thread.is_alive():
             say_once(f"did not finish in {TIMEOUT:.0f} s, and misses what it was not told until now")
+            _kill(processes)
 
     thread = threading.Thread(target=work, daemon=True)
     for method_name in METHODS:
