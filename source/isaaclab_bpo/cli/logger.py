@@ -49,8 +49,8 @@ def prepare_logger(name: str) -> None:
                 "WANDB_MODE=offline to log into the folder wandb/"
             ) from None
         settings = service.setup().settings
+        service.teardown()  # the run starts a session anew, which reads the environment then
         if settings.mode == "online" and (reason := _unreachable(settings.base_url)):
-            service.teardown()  # its session does not look at the environment again
             os.environ["WANDB_MODE"] = "offline"
             print(
                 f"[isaaclab_bpo] {settings.base_url} does not answer ({reason}): the run is logged offline, into the "
