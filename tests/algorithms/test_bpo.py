@@ -21,6 +21,7 @@ from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 
 from isaaclab_bpo.algorithms import BPO
+from isaaclab_bpo.algorithms.options import ConfigurationError
 from point_mass import PointMass, mirror, runner_cfg
 
 DEVICES = [
@@ -432,3 +433,54 @@ def test_bpo_learns(tmp_path: Path) -> None:
 
 def test_storage_is_rsl_rls() -> None:
     assert isinstance(bpo_of(make_runner(runner_cfg())).storage, RolloutStorage)
+
+
+@pytest.mark.parametrize("init_std", [0.1, 1.0, 9.0])
+@pytest.mark.parametrize("entropy_coef", [0.0, 1.0])
+@pytest.mark.parametrize("std_type", ["scalar", "log"])
+@pytest.mark.parametrize("accelerate", [True, False])
+def test_the_std_stays_in_its_range_after_every_step(
+    std_type: str, entropy_coef: float, init_std: float, accelerate: bool
+) -> None:
+    cfg = runner_cfg(entropy_coef=entropy_coef, learning_rate=0.05, schedule="fixed", accelerate=accelerate)
+    cfg["actor"]["distribution_cfg"] |= {"std_type": std_type, "std_range": [0.5, 2.0], "init_std": init_std}
+    runner = OnPolicyRunner(PointMass(), cfg)
+    distribution: Any = runner.alg.actor.distribution
+    take_step, seen = runner.alg.take_step, []  # type: ignore[attr-defined]
+
+    def watch(*args: Any) -> torch.Tensor:
+        usable = take_step(*args)
+        std = distribution.std_param.clone() if std_type == "scalar" else distribution.log_std_param.exp()
+        seen.append(std.detach())
+        return usable
+
+    runner.alg.take_step = watch  # type: ignore[attr-defined]
+    runner.learn(10)
+    stds = torch.stack(seen)
+    assert len(stds) == 60
+    assert stds.min() > 0.499
+    assert stds.max() < 2.001
+    if entropy_coef > 0.0:
+        assert stds[-1].min() > 1.9  # the parameter is led back from the other end of the range
+
+
+@pytest.mark.parametrize(
+    ("model", "num_envs", "steps", "batches", "said"),
+    [
+        ("mlp", 1, 4, 8, "at most 4, the samples of a rollout"),
+        ("mlp", 3, 1, 4, "at most 3, the samples"),
+        ("mlp", 1, 1, 2, "at most 1, the samples"),
+        ("lstm", 2, 12, 3, "at most 2, the environments"),
+        ("gru", 1, 12, 2, "at most 1, the environments"),
+    ],
+)
+@pytest.mark.parametrize("accelerate", [True, False])
+def test_mini_batches_without_samples_are_refused_under_rsl_rls_runner(
+    model: str, num_envs: int, steps: int, batches: int, said: str, accelerate: bool
+) -> None:
+    cfg = runner_cfg(model, accelerate=accelerate) | {"num_steps_per_env": steps}
+    cfg["algorithm"]["num_mini_batches"] = batches
+    runner = OnPolicyRunner(PointMass(num_envs=num_envs), cfg)
+    runner.get_inference_policy()  # to play, fewer environments are enough
+    with pytest.raises(ConfigurationError, match=f"num_mini_batches={batches} is not valid: it must be {said}"):
+        runner.learn(1)

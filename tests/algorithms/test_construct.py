@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import torch
+from rsl_rl.runners import OnPolicyRunner
+from tensordict import TensorDict
 
 from isaaclab_bpo.algorithms import BPO, AcceleratedBPO
 from isaaclab_bpo.algorithms.construct import construct_algorithm, lacks_bfloat16
@@ -56,6 +58,43 @@ def test_the_configuration_is_left_as_it_was() -> None:
     assert {name: cfg[name] for name in ("algorithm", "actor", "critic")} == {
         name: before[name] for name in ("algorithm", "actor", "critic")
     }
+
+
+class Unread(PointMass):
+    """Has a group of rays that hit nothing."""
+
+    def get_observations(self) -> TensorDict:
+        obs = super().get_observations()
+        obs["rays"] = torch.full((self.num_envs, 3), torch.inf)
+        return obs
+
+
+@pytest.mark.parametrize(
+    ("groups", "rnd", "looked_at"),
+    [
+        ({}, False, {"policy"}),
+        ({"critic": ["policy", "rays"]}, False, {"policy", "rays"}),
+        ({"actor": ["rays"]}, False, {"policy", "rays"}),
+        ({"rnd_state": ["rays"]}, True, {"policy", "rays"}),
+        ({"rnd_state": ["rays"]}, False, {"policy"}),  # there is no such network
+        ({"teacher": ["rays"]}, False, {"policy"}),
+    ],
+)
+def test_only_groups_that_a_network_reads_are_looked_at(groups: dict, rnd: bool, looked_at: set) -> None:
+    sizes = {"num_outputs": 2, "predictor_hidden_dims": [8], "target_hidden_dims": [8], "weight": 0.1}
+    cfg: dict[str, Any] = runner_cfg(rnd_cfg=sizes if rnd else None) | {"multi_gpu": None}
+    cfg["obs_groups"] |= groups
+    env = Unread()
+    assert construct_algorithm(env.get_observations(), env, cfg, "cpu").health.groups == looked_at
+
+
+@pytest.mark.parametrize("settings", [{}, {"accelerate": False}, {"model": "lstm"}, {"refresh_targets": False}])
+def test_a_group_that_no_network_reads_does_not_keep_it_from_learning(settings: dict) -> None:
+    runner = OnPolicyRunner(Unread(), runner_cfg(**settings))
+    before = copy.deepcopy(runner.alg.actor.state_dict())
+    runner.learn(1)
+    assert not all(torch.equal(before[name], value) for name, value in runner.alg.actor.state_dict().items())
+    assert all(count == 0.0 for count in runner.alg.health.log.values())  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("share", [True, False])

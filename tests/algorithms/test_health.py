@@ -40,6 +40,17 @@ def test_groups_that_are_not_finite_are_blanked() -> None:
     assert obs["policy"][1, 1].isnan()  # the environment's own stay as they are
 
 
+def test_a_group_that_no_network_reads_is_not_looked_at() -> None:
+    obs = observations(policy=torch.tensor([[1.0], [NAN]]), rays=torch.full((2, 3), INF))
+    obs["terms"] = TensorDict({"height": torch.full((2,), NAN)}, batch_size=[2])  # a group that is not concatenated
+    health = Health(100, "cpu")
+    health.groups = ["policy"]
+    finite, valid = health.blank(obs)
+    assert valid.tolist() == [True, False]
+    assert finite["policy"].tolist() == [[1.0], [0.0]]
+    assert finite["rays"] is obs["rays"]
+
+
 def test_counts_are_written_in_place() -> None:
     health = Health(100, "cpu")
     log = dict(health.log)

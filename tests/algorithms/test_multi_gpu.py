@@ -18,6 +18,7 @@ from tensordict import TensorDict
 
 from isaaclab_bpo.algorithms import BPO, RankLostError
 from isaaclab_bpo.algorithms.construct import construct_algorithm
+from isaaclab_bpo.compatibility.rsl_rl import NORMALIZES_IN_UPDATE
 from point_mass import PointMass, runner_cfg
 
 NUM_ENVS, NUM_STEPS, NUM_UPDATES = 16, 12, 2
@@ -156,3 +157,35 @@ def test_a_killed_rank_ends_the_others_with_a_clear_message(tmp_path: Path) -> N
         process.join(timeout=300)
     assert [process.exitcode for process in processes] == [3, -signal.SIGKILL]
     assert "Rank 0 of 2 ends because another rank has" in (tmp_path / "0.txt").read_text()
+
+
+def reduce_gradients(rank: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
+    sizes, all_reduce = [], dist.all_reduce
+
+    def watch(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        sizes.append(tensor.numel() * tensor.element_size())
+        return all_reduce(tensor, *args, **kwargs)
+
+    dist.all_reduce = watch
+    for median in ({}, {"median": "batch"}, {"median_head": "shared"}, {"median_head": "mlp"}):
+        for bucket_kb in (1, 2, 1000):
+            bpo = make_bpo(NUM_ENVS, rank, 2, median | {"grad_reduce_bucket_mb": bucket_kb / 1024})
+            networks = (bpo.actor, bpo.critic, bpo.median.network)
+            parameters = [p for network in networks if network is not None for p in network.parameters()]
+            bpo.reduce_parameters()
+            assert all(p.grad is None for p in parameters)
+            for p in parameters[1:]:  # one has none, yet
+                p.grad = torch.full_like(p, 1.0 + 2.0 * rank)
+            sizes.clear()
+            bpo.reduce_parameters()
+            assert parameters[0].grad is None
+            assert all((p.grad == 2.0).all() for p in parameters[1:])
+            assert max(sizes) <= bucket_kb * 1024
+    dist.destroy_process_group()
+
+
+@pytest.mark.skipif(not NORMALIZES_IN_UPDATE, reason="rsl_rl 5.4 reduces gradients all at once")
+def test_gradients_are_reduced_in_buckets_and_none_is_no_error(tmp_path: Path) -> None:
+    mp.spawn(reduce_gradients, args=(str(tmp_path),), nprocs=2)  # type: ignore[attr-defined]

@@ -23,6 +23,8 @@ import json, os, sys
 
 from isaaclab_bpo.cli.command import translate
 from isaaclab_bpo.cli.errors import UserError
+from isaaclab_bpo.runners import plain
+from isaaclab.utils import to_dict
 sys.path.append(sys.argv[1])  # the last place, so that its entry point is found after ours
 for line in sys.stdin:
     folder, action, argv = json.loads(line)
@@ -38,6 +40,7 @@ for line in sys.stdin:
             checkpoint=command.args.checkpoint,
             num_envs=command.args.num_envs or command.env_cfg.scene.num_envs,
             max_iterations=command.agent_cfg.max_iterations,
+            agent=plain(to_dict(command.agent_cfg)),
         )
     except UserError as error:
         answer = dict(error=str(error))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,16 @@ def test_wandb_without_an_account_is_a_sentence(tmp_path: Path) -> None:
     assert "--logger wandb cannot log in: " in done.stderr
     assert "WANDB_MODE=offline" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_wandb_out_of_reach_does_not_cost_the_run(tmp_path: Path) -> None:
+    account = ("env", f"WANDB_API_KEY={'0' * 40}", "WANDB_BASE_URL=http://127.0.0.1:9", "WANDB_MODE=online")
+    start = time.monotonic()
+    done = run(*account, *TRAIN, "--task", TASK, "--logger", "wandb", "--max_iterations", "1", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "http://127.0.0.1:9 does not answer" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))
+    assert list(tmp_path.glob("logs/rsl_rl/*/*/model_0.pt"))
+    assert time.monotonic() - start < 90.0  # of which nearly all are imports

@@ -19,6 +19,8 @@ from rsl_rl.runners import OnPolicyRunner
 from tensordict import TensorDict
 
 from isaaclab_bpo.envs import GymVecEnv, make_gym_vec_env
+from isaaclab_bpo.runners import DurableRunner
+from point_mass import runner_cfg
 
 PPO, BPO = "PPO", "isaaclab_bpo.algorithms:BPO"
 
@@ -263,3 +265,14 @@ def test_time_outs_are_bootstrapped_and_resets_not_learned_from(algorithm: str, 
     storage.clear()
     runner.learn(2)
     assert list(tmp_path.glob("model_*.pt"))
+
+
+@pytest.mark.parametrize("algorithm", ["PPO", "isaaclab_bpo.algorithms:BPO"])
+def test_random_network_distillation_trains(algorithm: str) -> None:
+    rnd = {"num_outputs": 2, "predictor_hidden_dims": [8], "target_hidden_dims": [8], "weight": 0.25}
+    cfg = runner_cfg(algorithm=algorithm, rnd_cfg=rnd)
+    cfg["obs_groups"]["rnd_state"] = ["policy"]
+    runner = DurableRunner(make_gym_vec_env("Pendulum-v1", 2), cfg)
+    runner.learn(1)
+    assert runner.alg.rnd is not None
+    assert runner.alg.rnd.weight == 0.25  # in units of a step's reward

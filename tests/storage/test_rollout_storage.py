@@ -106,3 +106,29 @@ def test_targets_need_no_memory_beyond_rsl_rls() -> None:
     assert sum(t.nbytes for t in after) == sum(t.nbytes for t in own)
     # valid, and time_outs where the environment tells them
     assert st.valid.nbytes == st.dones.nbytes == 4 * 6
+
+
+@pytest.mark.parametrize("recurrent", [True, False])
+def test_a_full_storage_refuses_a_transition_as_rsl_rls_does_and_keeps_what_it_has(recurrent: bool) -> None:
+    obs = TensorDict({"policy": torch.ones(2, 3)}, batch_size=[2])
+    storage = BpoRolloutStorage("rl", 2, 1, obs, [1])
+    transition = BpoRolloutStorage.Transition()
+
+    def fill(value: float) -> None:
+        column = torch.full((2,), value)
+        transition.observations, transition.hidden_states, transition.actions = obs, (None, None), column.view(2, 1)
+        transition.values, transition.actions_log_prob, transition.rewards = column.view(2, 1), column, column
+        transition.dones, transition.time_outs, transition.valid = column, column, column > 0.0
+        transition.distribution_params = (column.view(2, 1), column.view(2, 1))
+        transition.median_hidden_state = column.view(1, 2, 1) if recurrent else None
+
+    fill(1.0)
+    storage.add_transition(transition)
+    fill(0.0)
+    with pytest.raises(OverflowError, match="clear"):
+        storage.add_transition(transition)
+    kept = [storage.valid, storage.time_outs, storage.rewards, *(storage.saved_hidden_state_m or [])]
+    assert all((tensor == 1).all() for tensor in kept if tensor is not None)
+    storage.clear()
+    storage.add_transition(transition)
+    assert not storage.valid.any()

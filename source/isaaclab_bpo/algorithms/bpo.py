@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -16,14 +17,14 @@ from tensordict import TensorDict
 from torch import nn
 
 from isaaclab_bpo import brrl
-from isaaclab_bpo.compatibility.rsl_rl import NORMALIZES_IN_UPDATE
+from isaaclab_bpo.compatibility.rsl_rl import NORMALIZES_IN_UPDATE, reduce_gradients_in_buckets
 from isaaclab_bpo.compatibility.training_state import restore_training_state, training_state
 from isaaclab_bpo.storage import BpoRolloutStorage, standardize
 from isaaclab_bpo.storage.collectives import all_reduce, lost_rank_reported
 
 from .health import Health
 from .median import MedianEstimator
-from .options import BpoOptions
+from .options import BpoOptions, ConfigurationError
 from .ppo import PPO
 
 MAX_LOG_RATIO = 20.0
@@ -170,9 +171,17 @@ class BPO(PPO):
             (fraction of Ã > 0), "median_deviation" (mean |Q̂ - μ|) and "kl".
 
         Raises:
+            ConfigurationError: If there are more mini-batches than there is something for.
             TrainingDivergedError: If ``max_consecutive_skips`` mini-batches in a row had to be skipped.
             RankLostError: If another rank has ended.
         """
+        samples, unit = self.storage.dones.numel(), "samples of a rollout"
+        if self.is_recurrent:  # rsl_rl deals out whole environments
+            samples, unit = self.storage.num_envs, "environments"
+        if self.num_mini_batches > samples:
+            raise ConfigurationError(
+                f"num_mini_batches={self.num_mini_batches} is not valid: it must be at most {samples}, the {unit}."
+            )
         history: list[torch.Tensor] = []
         batches = self.mini_batches()
         for epoch in range(self.num_learning_epochs):
@@ -306,9 +315,10 @@ class BPO(PPO):
         usable = self.health.is_usable(norms)
         self.apply_gradients(usable, kl)
         # rsl_rl clamps the action std's value, without a gradient that leads its parameter back
-        std = getattr(self._raw_actor.distribution, "std_param", None)
-        if std is not None:
-            std.data.clamp_(*self._raw_actor.distribution.std_range)  # type: ignore[union-attr]
+        distribution = self._raw_actor.distribution
+        for name in ("std", "log_std"):
+            if (parameter := getattr(distribution, f"{name}_param", None)) is not None:
+                parameter.data.clamp_(*getattr(distribution, f"{name}_range"))
         return usable
 
     def apply_gradients(self, usable: torch.Tensor, kl: torch.Tensor) -> None:
@@ -362,10 +372,8 @@ class BPO(PPO):
         """Average the gradients of all networks over the ranks."""
         with lost_rank_reported():
             super().reduce_parameters()
-        grads = [p.grad for p in self.median.parameters() if p.grad is not None]
-        if grads:
-            flat = all_reduce(nn.utils.parameters_to_vector(grads)) / self.gpu_world_size
-            nn.utils.vector_to_parameters(flat, grads)
+            bucket_mb = getattr(self, "grad_reduce_bucket_mb", math.inf)  # rsl_rl 5.4 has no bound
+            reduce_gradients_in_buckets(self.median.parameters(), self.gpu_world_size, bucket_mb)
 
 
 def clip_gradients(networks: dict[str, list[nn.Parameter]], max_norm: float, joint: bool) -> dict[str, torch.Tensor]:

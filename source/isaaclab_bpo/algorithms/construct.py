@@ -72,6 +72,7 @@ def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict, device: str) ->
     for remark in remarks if cfg["multi_gpu"] is None or cfg["multi_gpu"]["global_rank"] == 0 else ():
         print(f"[INFO] {remark}")
     alg: BPO = alg_class(actor, critic, storage, median, options, **settings)
+    alg.health.groups = {group for name in default_sets for group in cfg["obs_groups"][name]}
     alg.compile(cfg.get("torch_compile_mode"))
     return alg
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from rsl_rl.storage import RolloutStorage
@@ -35,6 +35,8 @@ class Health:
         """Start with nothing seen; after ``max_consecutive_skips`` in a row :meth:`report` raises."""
         self.log = {name: torch.zeros((), device=device) for name in (SKIPPED, INVALID)}
         """What to log of the newest update; the tensors are overwritten in place."""
+        self.groups: Collection[str] | None = None
+        """The observation groups that a network reads, and no other is looked at; None for all."""
         self._max_consecutive_skips = max_consecutive_skips
         self._consecutive_skips = torch.zeros((), device=device)
         self._has_valid = torch.ones((), device=device)
@@ -47,9 +49,10 @@ class Health:
         The mask tells which environments had only finite ones.
         """
         finite_obs = obs.copy()
+        names = list(self.groups or map(str, obs.keys()))
         # A TensorDict need not name a device
-        valid = torch.ones(obs.batch_size, dtype=torch.bool, device=next(iter(obs.values())).device)
-        for name in map(str, obs.keys()):
+        valid = torch.ones(obs.batch_size, dtype=torch.bool, device=obs[names[0]].device)
+        for name in names:
             group: torch.Tensor = obs[name]  # type: ignore[assignment]
             if not group.is_floating_point():
                 continue

@@ -21,6 +21,7 @@ from .engine import choose_engine
 from .errors import UserError
 from .logger import prepare_logger
 from .run_folder import check_run_folder
+from .saved_agent import adopt_networks
 from .task import find_agent, find_task
 
 
@@ -67,6 +68,7 @@ def translate(action: Action, argv: list[str]) -> Command:
     notes += draw_seed(args, overrides)
     env_cfg, agent_cfg = checked_configurations(action, args, overrides)
     if checkpoint is not None:
+        notes += adopt_networks(action, checkpoint, agent_cfg, overrides)
         check_widths(checkpoint, agent_cfg)
     if action == "train":
         _set_iterations(args, env_cfg, agent_cfg)

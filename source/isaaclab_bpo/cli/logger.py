@@ -5,15 +5,22 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib
 import os
 import secrets
+import sys
+import urllib.error
+import urllib.request
 from typing import Any, cast
 
 from .errors import UserError
 
 REMEDIES = {"wandb": "the extra isaaclab_bpo[wandb]", "neptune": "it with pip"}
 """What to install for the services that need a package of the same name."""
+
+PATIENCE = 20.0
+"""How long Weights & Biases may take to start, and to upload what is left at the end [s]."""
 
 
 def prepare_logger(name: str) -> None:
@@ -22,6 +29,8 @@ def prepare_logger(name: str) -> None:
     Raises:
         UserError: If the package is missing, or there is neither an account nor the offline mode.
     """
+    for variable in ("WANDB_INIT_TIMEOUT", "WANDB_FINISH_TIMEOUT"):  # by default it may take minutes, and for ever
+        os.environ.setdefault(variable, f"{PATIENCE:.0f}")
     if name not in REMEDIES or os.environ.get("RANK", "0") != "0":  # with several GPUs, the first rank logs
         return
     try:
@@ -44,3 +53,23 @@ def prepare_logger(name: str) -> None:
             errors = cast(Any, error).errors()
             wrong = [f"WANDB_{it['loc'][0].upper()}={it['input']!r} ({it['msg']})" for it in errors]
             raise UserError(f"--logger wandb cannot read the environment's {', '.join(wrong)}") from None
+        settings = service.setup().settings
+        service.teardown()  # the run starts a session anew, which reads the environment then
+        if settings.mode == "online" and (reason := _unreachable(settings.base_url)):
+            os.environ["WANDB_MODE"] = "offline"
+            print(
+                f"[isaaclab_bpo] {settings.base_url} does not answer ({reason}): the run is logged offline, into the "
+                "folder wandb/, and 'wandb sync' uploads it.",
+                file=sys.stderr,
+            )
+
+
+def _unreachable(url: str) -> str | None:
+    """Return why a server does not answer, None if it does, whatever it says."""
+    try:
+        urllib.request.urlopen(url, timeout=PATIENCE / 2.0).close()
+    except urllib.error.HTTPError as error:
+        return str(error) if error.code >= 500 else None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return " ".join(str(error).split()) or type(error).__name__
+    return None

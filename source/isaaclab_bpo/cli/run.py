@@ -31,12 +31,13 @@ from isaaclab_bpo.checks import CheckedConfiguration
 from isaaclab_bpo.compatibility import serve_pinned_memory_without_cuda
 from isaaclab_bpo.envs import make_gym_vec_env
 from isaaclab_bpo.models import CategoricalDistribution
-from isaaclab_bpo.runners import CheckpointError, DurableRunner
+from isaaclab_bpo.runners import CheckpointError, DurableRunner, plain
 from isaaclab_bpo.tasks.gym_tasks import GymEnvCfg
 
 from . import video
 from .command import Command
 from .errors import UserError, fail
+from .saved_agent import adopt_networks
 
 
 @contextlib.contextmanager
@@ -88,6 +89,13 @@ class Run:
             raise UserError(f"no checkpoint is published for --task {args.task}: name one with --checkpoint")
         return Path(published)
 
+    def adopt_networks(self, checkpoint: Path) -> None:
+        """Let the agent have the networks of a checkpoint that was fetched; a local file was looked at before."""
+        command = self.command
+        if not Path(command.args.checkpoint).is_file():
+            for note in adopt_networks(command.action, checkpoint, command.agent_cfg, command.overrides):
+                print(f"[isaaclab_bpo] {note}.")
+
     def make_env(self, folder: Path, checkpoint: Path | None = None) -> Any:
         """Create the environment, which films into ``folder`` if it is to."""
         args, env_cfg, path = self.command.args, self.command.env_cfg, None if checkpoint is None else str(checkpoint)
@@ -95,6 +103,8 @@ class Run:
         common.apply_video_recording(env_cfg, str(folder), args, subdir=self.command.action, checkpoint_path=path)
         self.screen.stage("Creating environment")
         is_marl = isinstance(env_cfg, DirectMARLEnvCfg)
+        # Gymnasium's time limit counts the steps of all environments at once, and nobody resets it
+        gymnasium.spec(args.task).max_episode_steps = None
         env = common.create_isaaclab_env(args.task, env_cfg, args, convert_marl_to_single_agent=is_marl)
         self.cleanup.callback(common.close_env, env)
         return env
@@ -182,10 +192,10 @@ class GymRun(Run):
 
     def make_runner(self, env: Any, folder: Path | None = None) -> OnPolicyRunner:
         """Create the runner, unless the policy's actions are none of the environment."""
-        distribution = self.command.agent_cfg.actor.distribution_cfg
-        name = str(distribution.class_name)  # Isaac Lab's names of classes are callable
+        distribution = plain(to_dict(self.command.agent_cfg))["actor"]["distribution_cfg"]
+        name = distribution["class_name"]
         is_discrete = issubclass(resolve_callable(name), CategoricalDistribution)  # type: ignore[arg-type]
-        if (distribution.nvec or [env.num_actions] if is_discrete else None) != env.nvec:
+        if (distribution.get("nvec") or [env.num_actions] if is_discrete else None) != env.nvec:
             raise UserError(
                 f"env.id={env.cfg.id} has the action space {env.unwrapped.single_action_space}, which "
                 f"agent.actor.distribution_cfg, a {name}, does not fit: choose the environment with "

@@ -49,6 +49,8 @@ def train(command: Command) -> None:
         starting.enter_context(Preemption(exit_now=True))  # there is nothing to save yet
         rank = _prepare_rank(command)
         checkpoint = run.fetch_checkpoint()
+        if checkpoint is not None:
+            run.adopt_networks(checkpoint)
         name = (agent_cfg.experiment_name, agent_cfg.run_name, args.run_timestamp)
         folder = starting.enter_context(run_folder(*name))
         rank_folder = folder if rank == 0 else folder / f"rank_{rank}"
@@ -103,6 +105,7 @@ def play(command: Command) -> None:
         command.env_cfg.seed = command.agent_cfg.seed
         checkpoint = run.fetch_checkpoint()
         assert checkpoint is not None  # it is the latest one unless another one is named
+        run.adopt_networks(checkpoint)
         env = run.make_env(checkpoint.parent, checkpoint)
         runner = run.make_runner(env)
         run.load(runner, checkpoint)

@@ -4,7 +4,8 @@
 """rsl_rl 5.4 beside 5.5, its observation normalizers, and its record of the code.
 
 What differs: 5.4 updates the observation normalizers at every environment step, 5.5 once per update. The logger of 5.4
-reads ``rnd_cfg`` of every algorithm's configuration. In both, a normalizer assigns a new tensor to its buffer.
+reads ``rnd_cfg`` of every algorithm's configuration, and it reduces gradients over ranks all at once. In both, a
+normalizer assigns a new tensor to its buffer.
 
 Both lose the run if the state of the code's repository cannot be stored.
 
@@ -17,13 +18,34 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 from rsl_rl.utils.logger import Logger
 from torch import nn
+
+try:
+    from rsl_rl.utils import reduce_gradients_in_buckets
+except ImportError:  # 5.4
+
+    def reduce_gradients_in_buckets(params: Iterable[nn.Parameter], world_size: int, bucket_mb: float) -> None:
+        """Average gradients over the ranks; ``bucket_mb`` bounds nothing."""
+        if grads := [p.grad for p in params if p.grad is not None]:
+            flat = nn.utils.parameters_to_vector(grads)
+            torch.distributed.all_reduce(flat)
+            nn.utils.vector_to_parameters(flat / world_size, grads)
+
+
+__all__ = [
+    "NORMALIZES_IN_UPDATE",
+    "buffers_in_place",
+    "complete",
+    "reduce_gradients_in_buckets",
+    "survive_code_state",
+]
 
 NORMALIZES_IN_UPDATE = tuple(map(int, version("rsl-rl-lib").split(".")[:2])) >= (5, 5)
 """Whether observation normalizers are updated once per update, and not at every environment step."""

@@ -59,6 +59,8 @@ class GymVecEnv(VecEnv):
                 "AutoresetMode.SAME_STEP: give it to gymnasium.make_vec in vector_kwargs, as autoreset_mode."
             )
         self.env = env
+        if not hasattr(env, "step_dt"):
+            env.step_dt = 1.0  # type: ignore[attr-defined]  # by which rsl_rl scales RND: rewards are those of a step
         self.device = device
         self.cfg = {} if cfg is None else cfg
         self.num_envs = env.num_envs

@@ -5,6 +5,7 @@
 
 from .checkpoint import CheckpointError, check_content
 from .checkpoint_file import prune, read, write
+from .configuration import network_changes, plain
 from .durable_runner import DurableRunner
 from .preemption import PREEMPTED, Preemption
 
@@ -14,6 +15,8 @@ __all__ = [
     "DurableRunner",
     "Preemption",
     "check_content",
+    "network_changes",
+    "plain",
     "prune",
     "read",
     "write",

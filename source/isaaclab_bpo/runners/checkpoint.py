@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from isaaclab_bpo.algorithms import BPO
 from isaaclab_bpo.algorithms.median import is_like
 from isaaclab_bpo.compatibility.training_state import fit_optimizer_state, without_shared_encoders
 from isaaclab_bpo.rules import Rule, integer
+
+from .configuration import network_changes
 
 ORIGINS = {
     "student_state_dict": "rsl_rl's Distillation",
@@ -60,14 +63,20 @@ def check_content(checkpoint: Any) -> None:
             raise CheckpointError(f"{path} in it is not finite, because training had gone wrong: take an earlier one")
 
 
-def fit_checkpoint(alg: PPO, checkpoint: Any, parts: Mapping[str, bool] | None = None, strict: bool = True) -> dict:
+def fit_checkpoint(
+    alg: PPO, cfg: Mapping[str, Any], checkpoint: Any, parts: Mapping[str, bool] | None = None, strict: bool = True
+) -> dict:
     """Return a checkpoint in the form that the algorithm can load, before anything of it is loaded.
+
+    An adaptive learning rate goes on from the saved one, unless the configuration has another start than the one in
+    the checkpoint. A fixed one is that of the configuration.
 
     Args:
         alg: The algorithm.
+        cfg: The plain configuration that it was made from.
         checkpoint: What was read from the file.
         parts: Which parts will be loaded, see :meth:`rsl_rl.algorithms.PPO.load`; None for all.
-        strict: Whether the networks must have the same parameters.
+        strict: Whether the networks must have the same parameters, and compute the same with them.
 
     Returns:
         The checkpoint, with its networks and the states of its optimizers fitted to those of the algorithm.
@@ -86,11 +95,40 @@ def fit_checkpoint(alg: PPO, checkpoint: Any, parts: Mapping[str, bool] | None =
             if f"{name}_state_dict" not in fitted:
                 raise CheckpointError(f"it has no {name}_state_dict: the run that saved it was without {name}_cfg")
             _check_parameters(name, network, fitted[f"{name}_state_dict"], strict)
+    saved_cfg = checkpoint.get("cfg", {})
+    if strict:
+        _check_networks(saved_cfg, cfg, is_wanted)
     if is_wanted("optimizer"):
         fitted["optimizer_state_dict"] = _fit_optimizer("optimizer_state_dict", alg.optimizer, checkpoint)
+        if alg.schedule != "adaptive" or _first_rate(saved_cfg) not in (None, _first_rate(cfg)):
+            _set_rate(fitted["optimizer_state_dict"], _first_rate(cfg))
     if alg.rnd and is_wanted("rnd"):
         fitted["rnd_optimizer_state_dict"] = _fit_optimizer("rnd_optimizer_state_dict", alg.rnd.optimizer, checkpoint)
+        _set_rate(fitted["rnd_optimizer_state_dict"], alg.rnd.optimizer.param_groups[0]["lr"])
     return fitted
+
+
+def _check_networks(saved_cfg: Any, cfg: Mapping[str, Any], is_wanted: Callable[[str], bool]) -> None:
+    """Refuse a checkpoint of networks whose parameters fit but which compute something else."""
+    for path, (there, here) in network_changes(saved_cfg, cfg).items():
+        part = path.removeprefix("obs_groups.").split(".")[0]
+        if not is_wanted(part if part in ("actor", "critic") else "rnd"):
+            continue
+        if not path.startswith("obs_groups."):
+            raise CheckpointError(f"it does not fit: {path} is {there!r} in it and {here!r} here")
+        if sorted(map(str, there)) == sorted(here or []):  # others may be the same quantities under other names
+            raise CheckpointError(f"it does not fit: the order of {path} is {there!r} in it and {here!r} here")
+
+
+def _first_rate(cfg: Any) -> Any:
+    """Return the learning rate that a configuration starts with; None if it has no algorithm."""
+    algorithm = cfg.get("algorithm")
+    return algorithm.get("learning_rate", _FIRST_RATE) if isinstance(algorithm, Mapping) else None
+
+
+def _set_rate(optimizer_state: dict[str, Any], rate: float) -> None:
+    for group in optimizer_state["param_groups"]:
+        group["lr"] = rate
 
 
 def _networks(alg: PPO, checkpoint: Mapping[str, Any]) -> dict[str, nn.Module]:
@@ -200,6 +238,7 @@ def _is_average(value: Any) -> bool:
     return value is None or (isinstance(value, torch.Tensor) and value.is_floating_point())
 
 
+_FIRST_RATE: float = inspect.signature(PPO).parameters["learning_rate"].default
 _COUNT = integer(0)
 _PARAMETERS: Rule = (_are_parameters, "a dictionary of the parameters of a network")
 _RULES: dict[str, Rule] = {

@@ -23,6 +23,8 @@ from isaaclab_bpo.compatibility.training_state import restore_random_states, res
 
 from .checkpoint import CheckpointError, fit_checkpoint
 from .checkpoint_file import prune, read, write
+from .configuration import plain
+from .log_writer import protect
 from .observations import name_columns
 from .preemption import PREEMPTED, Preemption
 
@@ -33,7 +35,7 @@ class DurableRunner(OnPolicyRunner):
     * Checkpoints are replaced atomically and hold all that a run needs to go on bit for bit. With ``keep_last`` in the
       configuration, older ones are deleted.
     * SIGTERM and SIGUSR1 finish the iteration, save, and exit with :data:`~isaaclab_bpo.runners.PREEMPTED`.
-    * A full disk costs checkpoints, not the run.
+    * A full disk costs checkpoints, not the run, and a logging service costs it nothing.
     * Loading a checkpoint runs no code in it, and changes nothing if it does not fit.
     * Of video games, the mean reward in the log is the score of whole games, not what the algorithm gets: clipped
       rewards, and episodes of a single life. Steps and frames are counted in "Train/steps" and "Train/frames".
@@ -54,7 +56,7 @@ class DurableRunner(OnPolicyRunner):
         Raises:
             ConfigurationError: If anything is wrong with the configuration; names all errors.
         """
-        self._plain_cfg = _plain(train_cfg)  # before rsl_rl puts objects into it, and 5.4 takes names out of it
+        self._plain_cfg = plain(train_cfg)  # before rsl_rl puts objects into it, and 5.4 takes names out of it
         self._came_checked = isinstance(train_cfg, CheckedConfiguration)
         if not self._came_checked:
             check_configuration(train_cfg)
@@ -65,6 +67,7 @@ class DurableRunner(OnPolicyRunner):
                 check_configuration(train_cfg, observations=list(map(str, env.get_observations().keys())))
             raise
         survive_code_state(self.logger)
+        protect(self.logger)
         self._preemption = Preemption()
         # How many iterations the run was asked for, and before which one it ends
         self._run = {"asked": 0, "end": 0}
@@ -177,7 +180,7 @@ class DurableRunner(OnPolicyRunner):
         """
         checkpoint = read(Path(path), map_location or self.device)
         try:
-            checkpoint = fit_checkpoint(self.alg, checkpoint, load_cfg, strict)
+            checkpoint = fit_checkpoint(self.alg, self._plain_cfg, checkpoint, load_cfg, strict)
         except CheckpointError as error:
             raise CheckpointError(f"{path!r} cannot be loaded: {error}") from None
         if self.alg.load(checkpoint, load_cfg, strict):
@@ -255,17 +258,3 @@ def _write_errors_once() -> Iterator[None]:
         yield
     finally:
         threading.excepthook = print_traceback
-
-
-def _plain(value: Any) -> Any:
-    """Return a configuration as plain data: functions and classes become their names."""
-    for kind in (bool, int, float, str):
-        if isinstance(value, kind):
-            return kind(value)  # not a subclass, which could not be read back
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if callable(value):
-        return f"{value.__module__}:{value.__qualname__}"
-    return None if value is None else repr(value)

@@ -105,6 +105,8 @@ class BpoRolloutStorage(RolloutStorage):
         Args:
             transition: The transition; a :class:`Transition` of this class if the median critic is recurrent.
         """
+        step = self.step
+        super().add_transition(transition)  # raises an OverflowError where there is no room
         hidden_state = getattr(transition, "median_hidden_state", None)
         if hidden_state is not None:
             states = hidden_state if isinstance(hidden_state, tuple) else (hidden_state,)
@@ -112,17 +114,16 @@ class BpoRolloutStorage(RolloutStorage):
                 steps = self.num_transitions_per_env
                 self.saved_hidden_state_m = [torch.zeros(steps, *s.shape, device=self.device) for s in states]
             for saved, state in zip(self.saved_hidden_state_m, states, strict=True):
-                saved[self.step].copy_(state)
+                saved[step].copy_(state)
         time_outs = getattr(transition, "time_outs", None)
         if time_outs is not None:
             if self.time_outs is None:
                 self.time_outs = torch.zeros_like(self.dones)
-            self.time_outs[self.step].copy_(time_outs.view(-1, 1))
+            self.time_outs[step].copy_(time_outs.view(-1, 1))
         elif self.time_outs is not None:  # an earlier rollout's
-            self.time_outs[self.step] = 0
+            self.time_outs[step] = 0
         valid = getattr(transition, "valid", None)
-        self.valid[self.step] = True if valid is None else valid.view(-1, 1)
-        super().add_transition(transition)
+        self.valid[step] = True if valid is None else valid.view(-1, 1)
 
     @torch.no_grad()
     def bootstrap_time_outs(self, gamma: float) -> None:
