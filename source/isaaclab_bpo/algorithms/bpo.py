@@ -178,10 +178,8 @@ class BPO(PPO):
         samples, unit = self.storage.dones.numel(), "samples of a rollout"
         if self.is_recurrent:  # rsl_rl deals out whole environments
             samples, unit = self.storage.num_envs, "environments"
-        if self.num_mini_batches > samples:
-            raise ConfigurationError(
-                f"num_mini_batches={self.num_mini_batches} is not valid: it must be at most {samples}, the {unit}."
-            )
+        if (n := self.num_mini_batches) > samples:
+            raise ConfigurationError(f"num_mini_batches={n} is not valid: it must be at most {samples}, the {unit}.")
         history: list[torch.Tensor] = []
         batches = self.mini_batches()
         for epoch in range(self.num_learning_epochs):
