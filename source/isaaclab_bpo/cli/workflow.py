@@ -51,8 +51,7 @@ def train(command: Command) -> None:
         checkpoint = run.fetch_checkpoint()
         if checkpoint is not None:
             run.adopt_networks(checkpoint)
-        name = (agent_cfg.experiment_name, agent_cfg.run_name, args.run_timestamp)
-        folder = starting.enter_context(run_folder(*name))
+        folder = starting.enter_context(run_folder(agent_cfg.experiment_name, agent_cfg.run_name, args.run_timestamp))
         rank_folder = folder if rank == 0 else folder / f"rank_{rank}"
         env = run.make_env(rank_folder)
         runner = run.make_runner(common.wrap_sensor_capture(env, str(rank_folder), args), folder)
