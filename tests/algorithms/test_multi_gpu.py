@@ -123,7 +123,8 @@ def test_ranks_with_a_share_each_equal_one_with_all(
         for key, value in alone[name].items():
             for rank in ranks:
                 assert torch.equal(rank[name][key], ranks[0][name][key]), f"{name} {key}: ranks differ"
-            torch.testing.assert_close(ranks[0][name][key], value, rtol=1e-5, atol=1e-6, msg=f"{name} {key}")
+            # Sums over ranks round differently, and Adam makes that as large as a step where a gradient is nearly 0
+            torch.testing.assert_close(ranks[0][name][key], value, rtol=1e-5, atol=1e-5, msg=f"{name} {key}")
 
 
 def work_until_a_rank_is_killed(rank: int, folder: str, world_size: int) -> None:
