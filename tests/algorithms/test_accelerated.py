@@ -277,7 +277,8 @@ def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> FakeTensorMode:
 
     monkeypatch.setattr(torch.nn.Module, "_apply", move)  # torch moves parameters in place
     monkeypatch.setattr(torch.Tensor, "backward", lambda loss: None)
-    monkeypatch.setattr(torch.optim.Adam, "step", lambda optimizer: None)
+    for optimizer in (torch.optim.Adam, torch.optim.AdamW):  # torch wraps the step of a class at its first instance
+        monkeypatch.setattr(optimizer, "step", lambda optimizer: None)
     return FakeTensorMode()
 
 

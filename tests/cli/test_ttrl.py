@@ -67,11 +67,16 @@ def test_without_trl_it_says_what_to_install() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--model", "org/none"), "--dataset is missing"),
         (("--loss_type", "sapo"), "loss_type='sapo' is not valid"),
-        (("--epsilonn", "0.2"), "--epsilonn is an argument neither of ttrl nor of TRL's GBPOConfig"),
-        (("--dataset", "org/none"), "--dataset org/none is no file here, and not to be had from the Hub"),
-        (("--model", "org/none", "--dataset", "FILE"), "--model org/none is no model's folder here"),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)  # each imports TRL
+            for case in [
+                (("--model", "org/none"), "--dataset is missing"),
+                (("--epsilonn", "0.2"), "--epsilonn is an argument neither of ttrl nor of TRL's GBPOConfig"),
+                (("--dataset", "org/none"), "--dataset org/none is no file here, and not to be had from the Hub"),
+                (("--model", "org/none", "--dataset", "FILE"), "--model org/none is no model's folder here"),
+            ]
+        ),
     ],
 )
 def test_mistakes_are_a_sentence(arguments: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
@@ -84,6 +89,7 @@ def test_mistakes_are_a_sentence(arguments: tuple[str, ...], sentence: str, tmp_
 
 
 @needs_trl
+@pytest.mark.slow
 def test_tiny_model_gets_better(tmp_path: Path) -> None:
     done = run("--algo", "gbpo", "--output_dir", str(tmp_path))
     assert done.returncode == 0, done.stderr[-3000:]

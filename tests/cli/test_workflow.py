@@ -55,7 +55,7 @@ def test_every_seed_that_the_rule_allows_trains(start: Start, tmp_path: Path, se
     [
         (("--checkpoint", "{run}", "--task", "Gym-Ant-v5"), "it comes from another robot"),
         (("env.id=Nope-v0",), "Environment `Nope` doesn't exist"),
-        (("env.id=CartPole-v1",), "The action space is Discrete(2)"),
+        (("env.id=CartPole-v1",), "has the action space Discrete(2)"),
         (("agent.init_at_random_ep_len=true",), "Gymnasium counts an episode's steps itself"),
         (("--checkpoint", "wandb:a/b/c"), "--checkpoint 'wandb:a/b/c' cannot be fetched: "),
         (("--checkpoint", "http://"), "--checkpoint 'http://' cannot be fetched: "),

@@ -215,7 +215,7 @@ def test_resumed_run_equals_an_uninterrupted_one(folder: Path, tmp_path: Path) -
     torch.testing.assert_close(runs[0], runs[1], rtol=0.0, atol=0.0)
 
 
-@pytest.mark.parametrize("loss_type", ["grpo", "dapo"])
+@pytest.mark.parametrize("loss_type", ["grpo", pytest.param("dapo", marks=pytest.mark.slow)])
 def test_two_processes_equal_one(loss_type: str, folder: Path) -> None:
     program = Path(__file__).with_name("trainers.py")
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node"]
@@ -289,7 +289,11 @@ def test_groups_that_do_not_fit_are_a_sentence(folder: Path) -> None:
             "import trl.trainer.grpo_trainer as m\nm.GRPOTrainer._compute_loss = lambda self, batch: None",
             "_compute_loss",
         ),
-        ("import trl.trainer.grpo_trainer, importlib.metadata as m\nm.version = lambda _: '2.0.0'", "not 2.0.0"),
+        pytest.param(
+            "import trl.trainer.grpo_trainer, importlib.metadata as m\nm.version = lambda _: '2.0.0'",
+            "not 2.0.0",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_other_version_of_trl_is_a_sentence(prelude: str, reason: str) -> None:

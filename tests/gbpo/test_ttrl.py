@@ -17,7 +17,7 @@ from isaaclab_bpo.gbpo.ttrl import MajorityVote, boxed_answer, majority, right_a
     [
         ("so it is \\boxed{\\frac{1}{2}}.", "\\frac{1}{2}"),
         ("first \\boxed{1}. No, wait: \\boxed{3}", "3"),
-        ("\\boxed{1} and \\boxed{3}", "1,3"),
+        ("\\boxed{1} and \\boxed{3}", "3"),
         ("the answer is 5", None),
         ("\\boxed{}", None),
         ("\\boxed{", None),

@@ -23,14 +23,12 @@ Completion = str | list[dict[str, str]]
 
 
 def boxed_answer(completion: Completion) -> str | None:
-    r"""Return what stands in the last ``\boxed{…}``, or None if that is no expression.
-
-    Neighbours that only a comma or an "and" separates are one answer, as in math-verify.
-    """
+    r"""Return what stands in the last ``\boxed{…}``, or None if that is no expression."""
     text = completion if isinstance(completion, str) else completion[-1]["content"]
-    if "\\boxed" not in text:
+    _, box, content = text.rpartition("\\boxed")  # of several boxes, the library may join the last ones
+    if not box:
         return None
-    answer = extract_boxed_content(text, "last").strip()
+    answer = extract_boxed_content(box + content).strip()
     return answer if _parse(answer) else None
 
 
