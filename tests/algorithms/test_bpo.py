@@ -478,8 +478,7 @@ def test_the_std_stays_in_its_range_after_every_step(
 def test_mini_batches_without_samples_are_refused_under_rsl_rls_runner(
     model: str, num_envs: int, steps: int, batches: int, said: str, accelerate: bool
 ) -> None:
-    cfg = runner_cfg(model, accelerate=accelerate) | {"num_steps_per_env": steps}
-    cfg["algorithm"]["num_mini_batches"] = batches
+    cfg = runner_cfg(model, accelerate=accelerate, num_mini_batches=batches) | {"num_steps_per_env": steps}
     runner = OnPolicyRunner(PointMass(num_envs=num_envs), cfg)
     runner.get_inference_policy()  # to play, fewer environments are enough
     with pytest.raises(ConfigurationError, match=f"num_mini_batches={batches} is not valid: it must be {said}"):
