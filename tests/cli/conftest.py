@@ -22,7 +22,7 @@ WORKER = """
 import json, os, sys
 
 from isaaclab_bpo.robots import select_assets
-select_assets("auto")  # as the command for a robot does, before Isaac Lab reads where they are; others import it earlier
+select_assets("auto")  # as the command for a robot does, before Isaac Lab reads where they are
 from isaaclab_bpo.cli.command import translate
 from isaaclab_bpo.cli.errors import UserError
 from isaaclab_bpo.runners import plain
