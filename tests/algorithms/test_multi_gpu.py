@@ -48,7 +48,7 @@ def make_data() -> list[dict[str, torch.Tensor]]:
         steps.append(
             {
                 "obs": torch.randn(NUM_ENVS, 4, generator=generator),
-                "noise": torch.randn(NUM_ENVS, 6, generator=generator),
+                "noise": torch.randn(NUM_ENVS, 2, generator=generator),
                 "rewards": rewards,
                 "dones": (torch.rand(NUM_ENVS, generator=generator) < 0.1).long(),
                 "time_outs": (torch.rand(NUM_ENVS, generator=generator) < 0.5).float(),
@@ -74,9 +74,9 @@ def train(rank: int | None, world_size: int, hyperparameters: dict[str, Any]) ->
                 distribution = bpo.actor.distribution
                 assert distribution is not None
                 if hyperparameters.get("discrete"):
-                    actions = distribution.deterministic_output(distribution.mean + step["noise"])
+                    actions = distribution.deterministic_output(distribution.mean + step["noise"].repeat(1, 3))
                 else:
-                    actions = distribution.mean + distribution.std * step["noise"][:, :2]
+                    actions = distribution.mean + distribution.std * step["noise"]
                 bpo.transition.actions = actions
                 bpo.transition.actions_log_prob = bpo.actor.get_output_log_prob(bpo.transition.actions)
                 extras = {"time_outs": step["time_outs"] * step["dones"], "log": {}}
@@ -123,8 +123,7 @@ def test_ranks_with_a_share_each_equal_one_with_all(
         for key, value in alone[name].items():
             for rank in ranks:
                 assert torch.equal(rank[name][key], ranks[0][name][key]), f"{name} {key}: ranks differ"
-            # Sums over ranks round differently, and Adam makes that as large as a step where a gradient is nearly 0
-            torch.testing.assert_close(ranks[0][name][key], value, rtol=1e-5, atol=1e-5, msg=f"{name} {key}")
+            torch.testing.assert_close(ranks[0][name][key], value, rtol=1e-5, atol=1e-6, msg=f"{name} {key}")
 
 
 def work_until_a_rank_is_killed(rank: int, folder: str, world_size: int) -> None:
