@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -97,3 +100,12 @@ def test_a_service_that_does_not_keep_up_is_not_waited_for(
     monkeypatch.setattr(log_writer, "MAX_CALLS", 20)
     learn(tmp_path, faulty="add_scalar", fault="hangs")
     assert "does not keep up" in capsys.readouterr().err
+
+
+def test_children_are_listed_while_threads_end() -> None:
+    """The system drops a thread's list with the thread, between the look for lists and the reading of one."""
+    with ThreadPoolExecutor(1) as pool, subprocess.Popen(["sleep", "60"]) as child:
+        ending = pool.submit(lambda: [threading.Thread(target=int).start() for _ in range(2_000)])
+        while not ending.done():
+            assert child.pid in log_writer._children()
+        child.kill()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import queue
@@ -75,7 +76,11 @@ def _error_of(call: Callable[[], Any]) -> str | None:
 
 def _children() -> set[int]:
     """Return the ids of the processes that this one has started, where the system tells."""
-    return {int(child) for task in Path("/proc/self/task").glob("*/children") for child in task.read_text().split()}
+    children: set[int] = set()
+    for listed in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # that thread has ended meanwhile, and its children are another's
+            children.update(map(int, listed.read_text().split()))
+    return children
 
 
 def _kill(processes: set[int]) -> None:
