@@ -12,6 +12,7 @@ import platform
 import statistics
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -91,6 +92,30 @@ class HostReads(TorchDispatchMode):
     def __exit__(self, *exception: Any) -> None:
         super().__exit__(*exception)
         self._undo.close()
+
+
+class KernelLaunches(TorchDispatchMode):
+    """Counts, for each phase, operations that launch a kernel if the tensors are on a GPU: all but views of tensors.
+
+    Calls over many tensors at once, such as those of a fused optimizer, count as one.
+    """
+
+    NO_KERNEL = ("empty", "new_empty", "detach", "lift_fresh", "_unsafe_view", "_local_scalar_dense", "is_nonzero")
+    NO_KERNEL += ("_record_function", "scalar_tensor", "broadcast_tensors")  # the last two: constants, and views
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.phase = ""
+        self.counts: Counter[str] = Counter()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        aliases = [returned.alias_info for returned in func._schema.returns]
+        is_view = any(alias is not None and not alias.is_write for alias in aliases)
+        if not is_view and not func.__name__.startswith(self.NO_KERNEL):
+            self.counts[self.phase] += 1
+        return func(*args, **(kwargs or {}))
 
 
 def count_host_reads(function: Callable[[], Any], device: str = "cpu") -> int:

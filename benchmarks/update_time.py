@@ -30,6 +30,7 @@ import torch
 from rsl_rl.algorithms import PPO
 from tensordict import TensorDict
 
+import isaaclab_bpo.algorithms.bpo
 import machine
 from isaaclab_bpo.algorithms import BPO, AcceleratedBPO
 from isaaclab_bpo.command_line import ClosedParser
@@ -78,6 +79,7 @@ class Measurement:
     collect_s: list[float] = field(default_factory=list)
     shares: dict[str, float] = field(default_factory=dict)
     host_reads_per_mini_batch: float = 0.0
+    launches_per_mini_batch: dict[str, float] = field(default_factory=dict)
     flop_per_update: float = 0.0
     bytes_per_transition: float = 0.0
     peak_memory_mib: float | None = None
@@ -140,21 +142,19 @@ def timer(device: str, seconds: list[float]) -> Iterator[None]:
 
 
 class Phases:
-    """Splits the time of an update into phases, waiting for the device whenever one ends."""
+    """Follows an update from phase to phase."""
 
-    REST = "losses, clipping, bookkeeping"
+    REST = "rest"
 
-    def __init__(self, device: str) -> None:
-        self.seconds: dict[str, float] = {}
-        self._device, self._phase, self._start = device, self.REST, time.perf_counter()
+    def __init__(self, switched: Callable[[str, str], None]) -> None:
+        """Call ``switched`` with the phases that end and begin whenever that happens."""
+        self._switched, self._phase = switched, self.REST
 
     def switch(self, phase: str) -> None:
-        machine.synchronize(self._device)
-        now = time.perf_counter()
-        self.seconds[self._phase] = self.seconds.get(self._phase, 0.0) + now - self._start
-        self._phase, self._start = phase, now
+        outer, self._phase = self._phase, phase
+        self._switched(outer, phase)
 
-    def timed(self, phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def follow(self, phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
             outer = self._phase
             self.switch("targets" if outer == "targets" else phase)  # their forward passes count as targets
@@ -164,36 +164,72 @@ class Phases:
 
         return run
 
+    def update(self, alg: PPO) -> None:
+        """Run an update; with CUDA graphs, a mini-batch is one phase."""
+        with contextlib.ExitStack() as stack:
+
+            def follow(phase: str, owner: Any, *names: str) -> None:
+                for name in names:
+                    stack.enter_context(patch.object(owner, name, self.follow(phase, getattr(owner, name))))
+
+            if isinstance(alg, BPO):
+                follow("targets", alg, "refresh_targets")
+            if isinstance(alg, AcceleratedBPO) and alg.uses_graphs:
+                follow("mini-batches", alg, "update_mini_batch")
+            else:
+                follow("forward", alg.actor, "forward")
+                follow("forward", alg.critic, "forward")
+                follow("backward", torch.Tensor, "backward")
+                follow("optimizer", alg.optimizer, "step")
+                follow("clipping", torch.nn.utils, "clip_grad_norm_")
+                if isinstance(alg, BPO):
+                    follow("forward", alg, "evaluate_actor")
+                    follow("forward", alg.median, "evaluate")
+                    follow("loss", alg, "losses")
+                    follow("clipping", isaaclab_bpo.algorithms.bpo, "clip_gradients")
+                    follow("guards", alg.health, "is_usable")
+                    follow("statistics", isaaclab_bpo.algorithms.bpo, "statistics_of")
+                    follow("statistics", alg.health, "report")
+            self.switch(self.REST)
+            alg.update()
+            self.switch(self.REST)
+
 
 def shares_of_time(alg: PPO, device: str) -> dict[str, float]:
-    """Return which part of an update each phase takes; with CUDA graphs, a mini-batch is one phase."""
-    phases = Phases(device)
-    with contextlib.ExitStack() as stack:
+    """Return which part of an update each phase takes, waiting for the device whenever one ends."""
+    seconds: dict[str, float] = {}
+    start = time.perf_counter()
 
-        def time_calls(phase: str, owner: Any, *names: str) -> None:
-            for name in names:
-                timed = phases.timed(phase, getattr(owner, name))
-                stack.enter_context(patch.object(owner, name, timed))
+    def switched(ended: str, _: str) -> None:
+        nonlocal start
+        machine.synchronize(device)
+        now = time.perf_counter()
+        seconds[ended] = seconds.get(ended, 0.0) + now - start
+        start = now
 
-        if isinstance(alg, BPO):
-            time_calls("targets", alg, "refresh_targets")
-        if isinstance(alg, AcceleratedBPO) and alg.uses_graphs:
-            time_calls("mini-batches", alg, "update_mini_batch")
-        else:
-            time_calls("forward", alg.actor, "forward")
-            time_calls("forward", alg.critic, "forward")
-            time_calls("backward", torch.Tensor, "backward")
-            time_calls("optimizer", alg.optimizer, "step")
-            if isinstance(alg, BPO):
-                time_calls("forward", alg, "evaluate_actor")
-                time_calls("forward", alg.median, "evaluate")
-                time_calls("guards", alg.health, "is_usable")
-        phases.switch(Phases.REST)
-        phases.seconds.clear()
-        alg.update()
-        phases.switch(Phases.REST)
-    total = sum(phases.seconds.values())
-    return {phase: seconds / total for phase, seconds in sorted(phases.seconds.items())}
+    Phases(switched).update(alg)
+    total = sum(seconds.values())
+    return {phase: share / total for phase, share in sorted(seconds.items())}
+
+
+def launches_per_mini_batch(variant: str) -> dict[str, float]:
+    """Return how many kernels an update launches in each phase, by mini-batch, if all tensors are on a GPU.
+
+    It is counted on the CPU, of eager updates, of few environments: the number of kernels does not depend on theirs.
+    """
+    num_envs = 8
+    alg = make_algorithm(variant, num_envs, "cpu")
+    for group in alg.optimizer.param_groups:
+        group["foreach"] = not group["fused"]  # as torch chooses on a GPU
+    rollout = make_rollout(num_envs, "cpu")
+    collect(alg, rollout)
+    alg.update()  # in the first one, the optimizer makes its state
+    collect(alg, rollout)
+    launches = machine.KernelLaunches()
+    with launches:
+        Phases(lambda _, begins: setattr(launches, "phase", begins)).update(alg)
+    num_mini_batches = alg.num_learning_epochs * alg.num_mini_batches
+    return {phase: count / num_mini_batches for phase, count in sorted(launches.counts.items())}
 
 
 def weights_per_layer(alg: PPO) -> list[list[int]]:
@@ -222,7 +258,8 @@ def bytes_per_transition(alg: PPO, num_envs: int) -> float:
     st = alg.storage
     tensors = [*st.observations.values(), *(st.distribution_params or ())]
     tensors += [value for value in vars(st).values() if isinstance(value, torch.Tensor)]
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors) / (num_envs * NUM_STEPS)
+    sizes = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}
+    return sum(sizes.values()) / (num_envs * NUM_STEPS)
 
 
 def peak_memory(variant: str, num_envs: int, device: str) -> float:
@@ -265,6 +302,7 @@ def measure(num_envs: int, rounds: int, device: str, variants: Iterable[str]) ->
         collect(alg, rollout)
         reads = machine.count_host_reads(alg.update, device)
         result.host_reads_per_mini_batch = reads / (result.num_learning_epochs * NUM_MINI_BATCHES)
+        result.launches_per_mini_batch = launches_per_mini_batch(name)
         result.flop_per_update = operations(alg, num_envs)
         result.bytes_per_transition = bytes_per_transition(alg, num_envs)
     return list(results.values())
@@ -301,6 +339,10 @@ def report(measurements: list[Measurement], ceilings: dict[int, dict[str, float]
     for m in measurements:
         shares = ", ".join(f"{phase} {share:.1%}" for phase, share in m.shares.items())
         print(f"{m.variant:44}{m.num_envs:6}  {shares}")
+    print("\nKernels that a mini-batch launches on a GPU, without CUDA graphs:")
+    for m in measurements[: len({m.variant for m in measurements})]:
+        counts = ", ".join(f"{phase} {count:.1f}" for phase, count in m.launches_per_mini_batch.items())
+        print(f"{m.variant:44}{sum(m.launches_per_mini_batch.values()):6.1f}  {counts}")
 
 
 def growth(m: Measurement, smallest: Measurement) -> float:

@@ -67,19 +67,19 @@ def test_counts_are_written_in_place() -> None:
 def test_a_step_needs_finite_gradients_and_a_valid_transition(valid: list[bool], norm: float, usable: bool) -> None:
     health = Health(100, "cpu")
     health.count_valid(storage(valid), distributed=False)
-    norms = {"actor": torch.tensor(1.0), "critic": torch.tensor(norm)}
-    assert health.is_usable(norms).item() is usable
+    assert health.is_usable(["actor", "critic"], torch.tensor([1.0, norm])).item() is usable
 
 
 def test_it_raises_after_too_many_skips_in_a_row() -> None:
     health, st = Health(2, "cpu"), storage([True])
     health.count_valid(st, distributed=False)
-    good, bad = {"actor": torch.tensor(1.0)}, {"actor": torch.tensor(NAN)}
+    good, bad = torch.tensor([1.0]), torch.tensor([NAN])
     one_skipped = torch.tensor([[1.0, 0.0]])
+    one_used = torch.tensor([[1.0, 1.0]])
     for norms in (bad, good, bad):  # never two in a row
-        health.is_usable(norms)
-        health.report(["loss", "used"], one_skipped, st, False)
-    health.is_usable(bad)
+        used = health.is_usable(["actor"], norms).item()
+        health.report(["loss", "used"], one_used if used else one_skipped, st, False)
+    health.is_usable(["actor"], bad)
     with pytest.raises(TrainingDivergedError, match=r"2 mini-batches in a row .* the gradient of the actor") as error:
         health.report(["loss", "used"], one_skipped, st, False)
     assert error.value.columns == {}
@@ -90,7 +90,7 @@ def test_the_columns_of_the_cause_are_named() -> None:
     for value in (NAN, INF):
         health.blank(observations(policy=torch.tensor([[0.0, value, 2.0, NAN]]), clean=torch.ones(1, 2)))
     health.count_valid(st, distributed=False)
-    health.is_usable({"actor": torch.tensor(0.0)})
+    health.is_usable(["actor"], torch.tensor([0.0]))
     with pytest.raises(TrainingDivergedError, match="observation group 'policy'") as error:
         health.report(["loss", "used"], torch.tensor([[NAN, 0.0]]), st, False)
     assert error.value.columns == {"policy": [1, 3]}

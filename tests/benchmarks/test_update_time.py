@@ -90,3 +90,31 @@ def test_accelerated_path_never_makes_the_host_wait_in_a_mini_batch() -> None:
     assert result.host_reads_per_mini_batch == 2 / 20  # two per update of 5 x 4 mini-batches, at its end
     assert sum(result.shares.values()) == pytest.approx(1.0)
     assert result.bytes_per_transition <= 1705 + 16
+
+
+@pytest.mark.parametrize(
+    ("variant", "most"),
+    [
+        ("BPO, median critic", 222),
+        ("BPO, median critic, accelerated", 180),
+        ("BPO, shared trunk, accelerated", 183),
+        ("BPO, batch median, accelerated", 170),
+    ],
+)
+def test_mini_batches_launch_few_kernels(variant: str, most: float) -> None:
+    """The counts are the same on every machine. They may only fall: lower the limit when they do."""
+    launches = update_time.launches_per_mini_batch(variant)
+    assert {"forward", "loss", "backward", "clipping", "optimizer", "statistics", "guards", "targets"} <= {*launches}
+    assert most - 2.0 < sum(launches.values()) <= most, launches
+
+
+def test_kernels_are_counted_by_phase_and_views_are_none() -> None:
+    x, launches = torch.ones(2, 3), machine.KernelLaunches()
+    with launches:
+        launches.phase = "first"
+        x.view(3, 2).T[0].expand(4, 3)  # views
+        torch.empty(3)
+        launches.phase = "second"
+        (x + x).mul_(2.0)
+        torch._foreach_add_([x, x], 1.0)
+    assert launches.counts == {"second": 3}

@@ -23,8 +23,10 @@ from tensordict.nn import CudaGraphModule
 from isaaclab_bpo import brrl
 from isaaclab_bpo.compatibility.cuda_graphs import graphs_on
 from isaaclab_bpo.compatibility.rsl_rl import NORMALIZES_IN_UPDATE, buffers_in_place
+from isaaclab_bpo.models import get_latent, log_prob
 
 from .bpo import BPO
+from .median import MedianCritic
 
 WARM_UP = 4
 """The call of a function that captures it as a graph; before, libraries and optimizers allocate what they keep."""
@@ -59,6 +61,8 @@ class AcceleratedBPO(BPO):
         self._factor = torch.full_like(self._rate, 1.5)
         self._step_size = self._rate.float()
         self._prepare_optimizer()
+        if isinstance(self.median, MedianCritic):
+            self.median.pair_with(self.critic)
         self._graphs: tuple[CudaGraphModule, CudaGraphModule] | None = None
         self._static_obs: TensorDict | None = None
 
@@ -104,9 +108,7 @@ class AcceleratedBPO(BPO):
         return statistics
 
     def mini_batches(self) -> Iterator[Any]:
-        """Return the mini-batches of all epochs, or for graphs the indices of their transitions, shape (B,)."""
-        if not self.uses_graphs:
-            return super().mini_batches()
+        """Return the indices of the transitions of the mini-batches of all epochs, shape (B,) each."""
         size = self.storage.values.numel() // self.num_mini_batches
         shuffles = self.num_learning_epochs if self.options.reshuffle else 1
         orders = [torch.randperm(size * self.num_mini_batches, device=self.device) for _ in range(shuffles)]
@@ -116,25 +118,33 @@ class AcceleratedBPO(BPO):
         """Compute V, λ-returns and advantages of the rollout anew with the current critic."""
         return self._make_graphs()[1]() if self.uses_graphs else super().refresh_targets()
 
-    def update_mini_batch(self, batch: Any) -> torch.Tensor:
-        """Take one optimizer step on a mini-batch, or with graphs on the transitions of some indices."""
-        return self._make_graphs()[0](batch) if self.uses_graphs else super().update_mini_batch(batch)
+    def update_mini_batch(self, indices: torch.Tensor) -> torch.Tensor:
+        """Take one optimizer step on the transitions of some indices, shape (B,)."""
+        if self.uses_graphs:
+            return self._make_graphs()[0](indices)
+        return super().update_mini_batch(self.storage.mini_batch(indices))
 
     def evaluate_actor(self, batch: RolloutStorage.Batch) -> None:
         """Let the actor's distribution be that of a mini-batch; no sample is drawn, which would make the host wait."""
         if self.actor is self._raw_actor:
-            latent = self.actor.get_latent(batch.observations)  # type: ignore[arg-type]
+            latent = get_latent(self.actor, batch.observations)  # type: ignore[arg-type]
             self.actor.distribution.update(self.actor.mlp(latent))  # type: ignore[union-attr]
         else:  # compiled
             super().evaluate_actor(batch)
+
+    def log_prob(self, actions: torch.Tensor) -> torch.Tensor:
+        """Return the log-probabilities of actions under the actor's distribution."""
+        return log_prob(self.actor.distribution, actions)  # type: ignore[arg-type]
 
     def apply_gradients(self, usable: torch.Tensor, kl: torch.Tensor) -> None:
         """Adapt the learning rate to the KL divergence, and step if it is usable; the device decides both."""
         if self.is_adaptive:
             self._set_rate(brrl.adapted_learning_rate(self._rate, kl, self.desired_kl, self._factor))
         # What torch's gradient scaler tells a fused step
-        self.optimizer.found_inf = (~usable).float()  # type: ignore[attr-defined]
+        self.optimizer.found_inf = 1.0 - usable  # type: ignore[attr-defined]
+        groups, self.optimizer.param_groups = self.optimizer.param_groups, [self._all_parameters]
         self.optimizer.step()
+        self.optimizer.param_groups = groups
 
     def save(self) -> dict:
         """Return a dict for saving, as :class:`BPO` would."""
@@ -158,6 +168,9 @@ class AcceleratedBPO(BPO):
         """Let the optimizer take fused steps, whose learning rate the device decides."""
         for group in self.optimizer.param_groups:
             group |= {"lr": self._step_size, "fused": True, "foreach": False, "capturable": self._step_size.is_cuda}
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        # For a step in one call; checkpoints keep the median critic's parameters apart
+        self._all_parameters = {**self.optimizer.param_groups[0], "params": parameters}
 
     def _set_rate(self, learning_rate: torch.Tensor | float) -> None:
         self._rate.fill_(learning_rate)
@@ -167,10 +180,6 @@ class AcceleratedBPO(BPO):
         """Return the update of a mini-batch, given its indices, and the refresh of the targets as graphs, made once."""
         if self._graphs is None:
             update, refresh = super().update_mini_batch, super().refresh_targets
-
-            def update_by_indices(indices: torch.Tensor) -> torch.Tensor:
-                return update(self.storage.mini_batch(indices))
-
-            functions: tuple[Any, Any] = (update_by_indices, refresh)
+            functions: tuple[Any, Any] = (lambda indices: update(self.storage.mini_batch(indices)), refresh)
             self._graphs = tuple(CudaGraphModule(function, WARM_UP) for function in functions)  # type: ignore
         return self._graphs  # type: ignore[return-value]

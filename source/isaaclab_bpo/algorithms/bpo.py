@@ -14,11 +14,12 @@ import torch
 from rsl_rl.models import MLPModel
 from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
-from torch import nn
+from torch.nn import functional
 
 from isaaclab_bpo import brrl
 from isaaclab_bpo.compatibility.rsl_rl import NORMALIZES_IN_UPDATE, reduce_gradients_in_buckets
 from isaaclab_bpo.compatibility.training_state import restore_training_state, training_state
+from isaaclab_bpo.models import clip_gradients
 from isaaclab_bpo.storage import BpoRolloutStorage, standardize
 from isaaclab_bpo.storage.collectives import all_reduce, lost_rank_reported
 
@@ -85,8 +86,7 @@ class BPO(PPO):
         self.health = Health(options.max_consecutive_skips, self.device)
         self.is_recurrent = actor.is_recurrent or critic.is_recurrent
         self.is_adaptive = self.desired_kl is not None and self.schedule == "adaptive"
-        self._last_obs = TensorDict({})
-        self._statistics: list[str] = []
+        self._last_obs, self._names = TensorDict({}), list[str]()
 
         self.networks = {"actor": list(actor.parameters()), "critic": list(critic.parameters())}
         """The parameters whose gradients are clipped together, by the name of their network."""
@@ -125,8 +125,8 @@ class BPO(PPO):
         """
         if self.options.online_advantage:
             advantages = returns - values
-        options = self.options
-        return brrl.bpo_loss(ratio, returns - medians, advantages, self.bounds, options.temperature, options.loss)
+        temperature, divergence = self.options.temperature, self.options.loss
+        return brrl.bpo_loss(ratio, returns - medians, advantages, self.bounds, temperature, divergence)
 
     # Collection
 
@@ -166,9 +166,7 @@ class BPO(PPO):
 
         Returns:
             Means over all mini-batches that were used: the losses of PPO ("value", "surrogate", "entropy", "rnd",
-            "symmetry"), "median" (the median critic's loss) and, to watch the ratio constraint and the median,
-            "ratio_deviation" (mean |ρ - 1|), "clip_fraction" (fraction of ρ outside the bounds), "above_median"
-            (fraction of Ã > 0), "median_deviation" (mean |Q̂ - μ|) and "kl".
+            "symmetry"), "median" (the median critic's loss), "kl", and :func:`brrl.ratio_statistics`.
 
         Raises:
             ConfigurationError: If there are more mini-batches than there is something for.
@@ -192,7 +190,7 @@ class BPO(PPO):
             for model in (self.actor, self.critic, *self.median.models, *([self.rnd] if self.rnd else [])):
                 model.update_normalization(obs)
         self.storage.clear()
-        return self.health.report(self._statistics, torch.stack(history), self.storage, self.is_multi_gpu)
+        return self.health.report(*statistics_of(history, self._names, self.bounds), self.storage, self.is_multi_gpu)
 
     def mini_batches(self) -> Iterator[Any]:
         """Return the mini-batches of all epochs: shuffled transitions, or trajectories."""
@@ -235,70 +233,73 @@ class BPO(PPO):
         self.health.count_valid(self.storage, self.is_multi_gpu)
 
     def update_mini_batch(self, batch: Any) -> torch.Tensor:
-        """Take one optimizer step on a mini-batch and return its statistics, a vector on the device."""
+        """Take one optimizer step on a mini-batch and return a vector on the device, for :func:`statistics_of`."""
         num_samples = batch.observations.batch_size[0]  # type: ignore[union-attr]
         if self.normalize_advantage_per_mini_batch:
             batch.advantages = standardize(batch.advantages, self.is_multi_gpu)  # type: ignore[arg-type]
         if self.symmetry:
             self.symmetry.augment_batch(batch, num_samples)
-        device_type = torch.device(self.device).type
-        with torch.autocast(device_type, enabled=self.use_mixed_precision, dtype=torch.bfloat16):
-            loss, statistics = self.losses(batch, num_samples)
+        with torch.autocast(torch.device(self.device).type, enabled=self.use_mixed_precision, dtype=torch.bfloat16):
+            loss, statistics, samples = self.losses(batch, num_samples)
             rnd_loss = self.rnd.compute_loss(batch.observations[:num_samples]) if self.rnd else None  # type: ignore
         if rnd_loss is not None:
             statistics["rnd"] = rnd_loss
         statistics["used"] = self.take_step(loss, rnd_loss, statistics["kl"])
-        self._statistics = list(statistics)
-        return torch.stack([statistic.detach().float() for statistic in statistics.values()])
+        self._names = list(statistics)
+        scalars = torch.stack([statistic.detach().float() for statistic in statistics.values()])
+        return torch.cat([*(sample.detach().float().flatten() for sample in samples), scalars])
 
-    def losses(self, batch: RolloutStorage.Batch, num_samples: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Return the loss of the networks on a mini-batch, and its statistics by their names.
+    def losses(
+        self, batch: RolloutStorage.Batch, num_samples: int
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
+        """Return the loss of the networks on a mini-batch, its parts by their names, and ρ and Ã of the samples.
 
         Its first ``num_samples`` samples are not symmetry's, which take no part in entropy and KL divergence.
         """
         returns: torch.Tensor = batch.returns  # type: ignore[assignment]
         self.evaluate_actor(batch)
-        log_ratio = self.actor.get_output_log_prob(batch.actions) - batch.old_actions_log_prob.squeeze(-1)  # type: ignore
-        ratio = torch.exp(log_ratio.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO))
+        log_ratio = self.log_prob(batch.actions) - batch.old_actions_log_prob.squeeze(-1)  # type: ignore
+        ratio = functional.hardtanh(log_ratio, -MAX_LOG_RATIO, MAX_LOG_RATIO).exp()  # a clamp, but with a fast gradient
         values, medians = self.median.evaluate(self.critic, batch)
-        critics = (returns, values.detach(), medians.detach(), batch.advantages)
         old_values = batch.values if self.use_clipped_value_loss else None
-        entropy = self.actor.output_entropy[:num_samples].mean()
+        critics = (returns, values.detach(), medians.detach(), batch.advantages)
+        with torch.set_grad_enabled(self.entropy_coef != 0.0):
+            entropy = self.actor.output_entropy[:num_samples].mean()
         statistics = {
             "value": brrl.value_loss(values, returns, old_values, self.clip_param),
             "surrogate": self.policy_loss(ratio, *(x.squeeze(-1) for x in critics)),  # type: ignore[union-attr]
             "entropy": entropy,
         }
-        loss = statistics["surrogate"] + self.value_loss_coef * statistics["value"] - self.entropy_coef * entropy
+        loss = statistics["surrogate"].add(statistics["value"], alpha=self.value_loss_coef)
+        if self.entropy_coef:
+            loss = loss.sub(entropy, alpha=self.entropy_coef)
         if self.median.network is not None:
             statistics["median"] = brrl.median_loss(returns, medians, self.bounds.level, self.median_temperature)
-            loss = loss + self.options.median_loss_coef * statistics["median"]
+            loss = loss.add(statistics["median"], alpha=self.options.median_loss_coef)
         if self.symmetry:
             statistics["symmetry"] = self.symmetry.compute_loss(self.actor, batch, num_samples)
             if self.symmetry.use_mirror_loss:
                 loss = loss + self.symmetry.mirror_loss_coeff * statistics["symmetry"]
         with torch.no_grad():
             new = tuple(parameters[:num_samples] for parameters in self.actor.output_distribution_params)
+            statistics["kl"] = self.actor.get_kl_divergence(batch.old_distribution_params, new).mean()  # type: ignore
             median_advantages = returns - medians
-            statistics |= {
-                "ratio_deviation": (ratio - 1.0).abs().mean(),
-                "clip_fraction": ((ratio < self.bounds.lower) | (ratio > self.bounds.upper)).float().mean(),
-                "above_median": (median_advantages > 0.0).float().mean(),
-                "median_deviation": median_advantages.abs().mean(),
-                "kl": self.actor.get_kl_divergence(batch.old_distribution_params, new).mean(),  # type: ignore[arg-type]
-            }
-        return loss, statistics
+        return loss, statistics, (ratio, median_advantages)
 
     def evaluate_actor(self, batch: RolloutStorage.Batch) -> None:
         """Let the actor's distribution be that of a mini-batch."""
         hidden_state = batch.hidden_states[0]
         self.actor(batch.observations, masks=batch.masks, hidden_state=hidden_state, stochastic_output=True)
 
+    def log_prob(self, actions: torch.Tensor) -> torch.Tensor:
+        """Return the log-probabilities of actions under the actor's distribution."""
+        return self.actor.get_output_log_prob(actions)
+
     def take_step(self, loss: torch.Tensor, rnd_loss: torch.Tensor | None, kl: torch.Tensor) -> torch.Tensor:
         """Backpropagate, reduce and clip the gradients, and take one step of each optimizer if all is finite.
 
         Returns:
-            Whether the step was taken, a scalar on the device.
+            1 if the step was taken, else 0: a scalar on the device.
         """
         self.optimizer.zero_grad()
         loss.backward()
@@ -307,10 +308,10 @@ class BPO(PPO):
             rnd_loss.backward()  # type: ignore[union-attr]
         if self.is_multi_gpu:
             self.reduce_parameters()
-        norms = clip_gradients(self.networks, self.max_grad_norm, self.options.joint_grad_clipping)
+        norms = clip_gradients(self.networks.values(), self.max_grad_norm, self.options.joint_grad_clipping)
         if self.rnd:
-            norms["RND predictor"] = _norm(list(self.rnd.predictor.parameters()))
-        usable = self.health.is_usable(norms)
+            norms = torch.cat([norms, clip_gradients([self.rnd.predictor.parameters()], math.inf, joint=False)])
+        usable = self.health.is_usable([*self.networks, "RND predictor"], norms).float()
         self.apply_gradients(usable, kl)
         # rsl_rl clamps the action std's value, without a gradient that leads its parameter back
         distribution = self._raw_actor.distribution
@@ -374,20 +375,12 @@ class BPO(PPO):
             reduce_gradients_in_buckets(self.median.parameters(), self.gpu_world_size, bucket_mb)
 
 
-def clip_gradients(networks: dict[str, list[nn.Parameter]], max_norm: float, joint: bool) -> dict[str, torch.Tensor]:
-    """Scale gradients down to a largest norm, and return the norm that each network's had, by its name.
-
-    Args:
-        networks: The parameters of each network, by its name.
-        max_norm: The largest norm.
-        joint: Whether it bounds the norm of all networks together, as in the authors' code, or that of each.
-    """
-    norms = {name: _norm(parameters) for name, parameters in networks.items()}
-    joint_norm = torch.stack(list(norms.values())).norm()
-    for name, parameters in networks.items():
-        nn.utils.clip_grads_with_norm_(parameters, max_norm, joint_norm if joint else norms[name])
-    return norms
-
-
-def _norm(parameters: list[nn.Parameter]) -> torch.Tensor:
-    return nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+def statistics_of(history: list[torch.Tensor], names: list[str], bounds: brrl.RatioBounds) -> tuple[list, torch.Tensor]:
+    """Return names and values, shape (mini-batches, names), of all statistics, by few kernels for all mini-batches."""
+    scalars = torch.stack([row[-len(names) :] for row in history])
+    samples = [row[: -len(names)].view(2, -1) for row in history]
+    used = torch.cat([row[-1].expand(part.shape[1]) for row, part in zip(history, samples, strict=True)])
+    ratios, median_advantages = torch.where(used > 0.0, torch.cat(samples, dim=1), math.nan)
+    of_samples = brrl.ratio_statistics(ratios, median_advantages, bounds)
+    means = torch.stack(list(of_samples.values())).expand(len(history), -1)
+    return [*of_samples, *names], torch.cat([means, scalars], dim=1)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 
 import torch
@@ -39,7 +40,7 @@ class Health:
         """The observation groups that a network reads, and no other is looked at; None for all."""
         self._max_consecutive_skips = max_consecutive_skips
         self._consecutive_skips = torch.zeros((), device=device)
-        self._has_valid = torch.ones((), device=device)
+        self._limit = torch.full((), math.inf, device=device)  # of the gradients' norms
         self._sums: dict[str, torch.Tensor] = {}
         self._gradient_norms: dict[str, torch.Tensor] = {}
 
@@ -70,14 +71,12 @@ class Health:
         counts = torch.stack([(~storage.valid).sum(), storage.valid.sum()]).float()
         invalid, valid = all_reduce(counts) if distributed else counts
         self.log[INVALID].copy_(invalid)
-        self._has_valid.copy_(valid)
+        self._limit.copy_(math.inf * (2.0 * (valid > 0.0) - 1.0))
 
-    def is_usable(self, gradient_norms: dict[str, torch.Tensor]) -> torch.Tensor:
+    def is_usable(self, networks: list[str], gradient_norms: torch.Tensor) -> torch.Tensor:
         """Return whether to step, a scalar: the gradients' norms are finite, and the rollout has a valid transition."""
-        self._gradient_norms = gradient_norms
-        usable = torch.stack(list(gradient_norms.values())).isfinite().all() & (self._has_valid > 0.0)
-        self._consecutive_skips.add_(1.0).mul_(~usable)
-        return usable
+        self._gradient_norms = dict(zip(networks, gradient_norms, strict=False))
+        return gradient_norms.sum() < self._limit  # false for NaN
 
     def report(
         self, names: list[str], history: torch.Tensor, storage: RolloutStorage, distributed: bool
@@ -94,6 +93,8 @@ class Health:
             TrainingDivergedError: If too many mini-batches in a row had to be skipped.
         """
         used = history[:, -1:] > 0.0
+        last_used = (torch.arange(1, len(history) + 1, device=history.device) * used.squeeze(1)).max()
+        self._consecutive_skips.mul_(last_used == 0).add_(len(history) - last_used)
         self.log[SKIPPED].copy_((~used).sum())
         means = torch.where(used, history, 0.0).sum(dim=0) / used.sum().clamp(min=1)
         if distributed:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,7 +16,8 @@ from rsl_rl.utils import compile_model, unpad_trajectories
 from tensordict import TensorDict
 from torch import nn
 
-from isaaclab_bpo.models import init_orthogonal
+from isaaclab_bpo.compatibility.training_state import is_like
+from isaaclab_bpo.models import PairedMLPModel, init_orthogonal
 from isaaclab_bpo.storage import BpoRolloutStorage
 
 from .options import BpoOptions
@@ -95,6 +96,12 @@ class MedianCritic(MedianEstimator):
 
     clipped_with = "median critic"
     model: MLPModel
+    _pair: PairedMLPModel | None = None
+
+    def pair_with(self, critic: MLPModel) -> None:
+        """Evaluate it together with the critic from now on, by half as many operations, if both are MLPs only."""
+        if type(self.network).forward is type(critic).forward is MLPModel.forward:
+            self._pair = PairedMLPModel(critic, self.model)
 
     @property
     def models(self) -> list[MLPModel]:
@@ -110,6 +117,8 @@ class MedianCritic(MedianEstimator):
 
     def evaluate(self, critic: MLPModel, batch: RolloutStorage.Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Return V and μ of a mini-batch."""
+        if self._pair is not None and self.model is self.network:  # not compiled
+            return self._pair(batch.observations)  # type: ignore[arg-type]
         values, _ = super().evaluate(critic, batch)
         hidden_state = batch.hidden_states[2] if self.model.is_recurrent else None  # type: ignore[misc]
         return values, self.model(batch.observations, masks=batch.masks, hidden_state=hidden_state)
@@ -149,15 +158,3 @@ def make_median(
     if getattr(critic, "orthogonal_init", False):
         init_orthogonal(head, output)
     return MedianHead(head.to(storage.device))
-
-
-def is_like(network: nn.Module | None, saved: Any) -> bool:
-    """Return whether a saved state dict is of the kind of our median critic: a network, an output layer, or an MLP."""
-    if network is None or saved is None:
-        return False
-    heads = {"weight", "bias"}, {"0.weight", "0.bias", "2.weight", "2.bias"}
-    kinds = [
-        [isinstance(state, Mapping) and state.keys() == keys for keys in heads]
-        for state in (network.state_dict(), saved)
-    ]
-    return kinds[0] == kinds[1]

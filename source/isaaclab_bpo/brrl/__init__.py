@@ -40,7 +40,7 @@ from .learning_rate import adapted_learning_rate
 from .losses import bpo_loss, median_loss, value_loss
 from .optimum import elite_weights, group_target_ratio, optimal_policy, quantile, soft_optimal_policy
 from .ppo import ppo_clipped_loss, ppo_ratio_fit_loss, ppo_ratio_fit_loss_inside_bounds
-from .ratio import RatioBounds, target_ratio
+from .ratio import RatioBounds, ratio_statistics, target_ratio
 
 __all__ = [
     "DIVERGENCES",
@@ -69,6 +69,7 @@ __all__ = [
     "ppo_ratio_fit_loss",
     "ppo_ratio_fit_loss_inside_bounds",
     "quantile",
+    "ratio_statistics",
     "soft_optimal_policy",
     "target_ratio",
     "token_metrics",

@@ -45,12 +45,10 @@ def generalized_advantages(
     check_number("gamma", gamma, low=0.0, high=1.0)
     check_number("lam", lam, low=0.0, high=1.0)
 
-    not_done = 1.0 - dones.to(rewards.dtype)
+    discounts = (1.0 - dones.to(rewards.dtype)) * gamma
     next_values = torch.cat([values[1:], last_values.unsqueeze(0)])
-    deltas = rewards + not_done * gamma * next_values - values
-    advantages = torch.empty_like(rewards)
-    advantage = torch.zeros_like(last_values)
-    for step in reversed(range(len(rewards))):
-        advantage = deltas[step] + not_done[step] * gamma * lam * advantage
-        advantages[step] = advantage
+    advantages = rewards + discounts * next_values - values  # δ, for now
+    decays = discounts * lam
+    for step in reversed(range(len(rewards) - 1)):
+        advantages[step].add_(decays[step] * advantages[step + 1])
     return advantages

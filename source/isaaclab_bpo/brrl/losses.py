@@ -79,10 +79,11 @@ def median_loss(
     check_tensors(returns=returns, medians=medians)
     check_number("level", level, low=0.0, high=1.0, open_low=True, open_high=True)
     check_number("temperature", temperature, low=0.0, open_low=True)
-    error = (returns - medians) / temperature
-    offset = math.log((1.0 - level) / level)
-    # -logsigmoid(-x) is softplus(x), without torch's cut to x above 20
-    return temperature * reduce(-functional.logsigmoid(-error - offset) - (1.0 - level) * error, reduction)
+    # softplus(x + b) = softplus(-x - b) + x + b; beyond 40, softplus(x) is x in double precision
+    error, offset = medians - returns, temperature * math.log((1.0 - level) / level)
+    smoothed = functional.softplus(error - offset if offset else error, 1.0 / temperature, threshold=40.0)
+    losses = torch.sub(smoothed, error, alpha=level)
+    return reduce(losses + offset if offset else losses, reduction)
 
 
 def value_loss(
@@ -107,7 +108,7 @@ def value_loss(
         A scalar, or with the reduction "none" a tensor shaped like ``values``.
     """
     check_tensors(values=values, returns=returns)
-    losses = (returns - values).pow(2)
+    losses = functional.mse_loss(values, returns, reduction="none")
     if old_values is not None:
         check_tensors(values=values, old_values=old_values)
         check_number("clip_param", clip_param or 0.0, low=0.0, open_low=True)

@@ -102,4 +102,30 @@ def target_ratio(
         return 1.0 + (bounds.upper - 1.0) * sign.relu() - (1.0 - bounds.lower) * (-sign).relu()
     check_number("temperature", temperature, low=0.0, open_low=True)
     scaled = (median_advantages / temperature).clamp(-_MAX_SCALED_ADVANTAGE, _MAX_SCALED_ADVANTAGE)
-    return bounds.lower + (bounds.upper - bounds.lower) * torch.sigmoid(scaled + bounds.offset)
+    share = torch.sigmoid(scaled + bounds.offset if bounds.offset else scaled)
+    return bounds.lower + (bounds.upper - bounds.lower) * share
+
+
+def ratio_statistics(
+    ratio: torch.Tensor, median_advantages: torch.Tensor, bounds: RatioBounds
+) -> dict[str, torch.Tensor]:
+    """Return what shows how far the policy is, and whether μ is the median, as means over samples.
+
+    Args:
+        ratio: ρ = π(a|s)/π₀(a|s), any shape; samples that are NaN do not count.
+        median_advantages: Ã = Q̂ - μ, same shape, NaN where ``ratio`` is.
+        bounds: Bounds (c_l, c_h) of the ratio.
+
+    Returns:
+        "ratio_deviation", mean |ρ - 1|; "clip_fraction", the fraction of ρ outside the bounds; "above_median", that of
+        Ã > 0; "median_deviation", mean |Ã|.
+    """
+    check_tensors(ratio=ratio, median_advantages=median_advantages)
+    of_samples = {
+        "ratio_deviation": (ratio - 1.0).abs(),
+        "clip_fraction": (ratio < bounds.lower) | (ratio > bounds.upper),
+        "above_median": median_advantages > 0.0,
+        "median_deviation": median_advantages.abs(),
+    }
+    count = ratio.isfinite().sum()
+    return {name: values.nansum() / count for name, values in of_samples.items()}

@@ -107,6 +107,18 @@ def fit_optimizer_state(optimizer: torch.optim.Optimizer, state: Any) -> dict:
     return {"state": moments, "param_groups": groups}
 
 
+def is_like(network: nn.Module | None, saved: Any) -> bool:
+    """Return whether a saved state dict is of the kind of our median critic: a network, an output layer, or an MLP."""
+    if network is None or saved is None:
+        return False
+    heads = {"weight", "bias"}, {"0.weight", "0.bias", "2.weight", "2.bias"}
+    kinds = [
+        [isinstance(state, Mapping) and state.keys() == keys for keys in heads]
+        for state in (network.state_dict(), saved)
+    ]
+    return kinds[0] == kinds[1]
+
+
 def random_states(device: str) -> dict[str, Any]:
     """Return the states of the random number generators of Python, NumPy, torch and, if it is used, CUDA.
 

@@ -17,8 +17,7 @@ from rsl_rl.algorithms import PPO
 from torch import nn
 
 from isaaclab_bpo.algorithms import BPO
-from isaaclab_bpo.algorithms.median import is_like
-from isaaclab_bpo.compatibility.training_state import fit_optimizer_state, without_shared_encoders
+from isaaclab_bpo.compatibility.training_state import fit_optimizer_state, is_like, without_shared_encoders
 from isaaclab_bpo.rules import Rule, integer
 
 from .configuration import network_changes

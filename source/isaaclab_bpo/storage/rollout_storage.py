@@ -98,6 +98,10 @@ class BpoRolloutStorage(RolloutStorage):
         super().__init__(*args, **kwargs)
         self.advantage_median = torch.zeros((), device=self.device)
         self.valid = torch.ones_like(self.dones, dtype=torch.bool)
+        # Fields of one shape are parts of one tensor, of which one operation gathers a mini-batch
+        self._scalars = torch.stack([self.values, self.returns, self.advantages, self.actions_log_prob])
+        self.values, self.returns, self.advantages, self.actions_log_prob = self._scalars
+        self._vectors: torch.Tensor | None = None
 
     def add_transition(self, transition: RolloutStorage.Transition) -> None:
         """Add one transition at the current step.
@@ -107,6 +111,12 @@ class BpoRolloutStorage(RolloutStorage):
         """
         step = self.step
         super().add_transition(transition)  # raises an OverflowError where there is no room
+        vectors = [self.actions, *(self.distribution_params or ())]  # rsl_rl allocates parameters at the first step
+        if self._vectors is None and all(vector.shape == self.actions.shape for vector in vectors):
+            with torch.inference_mode(False):  # the update differentiates with respect to functions of them
+                self._vectors = torch.stack(vectors)
+            self.actions, *parameters = self._vectors
+            self.distribution_params = tuple(parameters)
         hidden_state = getattr(transition, "median_hidden_state", None)
         if hidden_state is not None:
             states = hidden_state if isinstance(hidden_state, tuple) else (hidden_state,)
@@ -184,14 +194,19 @@ class BpoRolloutStorage(RolloutStorage):
             indices: Indices into the flattened rollout, t * num_envs + environment, shape (B,).
         """
         assert self.distribution_params is not None
+        values, returns, advantages, log_prob = self._scalars.flatten(1, 2)[:, indices]
+        if self._vectors is None:
+            actions, *parameters = (v.flatten(0, 1)[indices] for v in (self.actions, *self.distribution_params))
+        else:
+            actions, *parameters = self._vectors.flatten(1, 2)[:, indices]
         return RolloutStorage.Batch(
             observations=self.observations.flatten(0, 1)[indices],  # type: ignore[arg-type]
-            actions=self.actions.flatten(0, 1)[indices],
-            values=self.values.flatten(0, 1)[indices],
-            advantages=self.advantages.flatten(0, 1)[indices],
-            returns=self.returns.flatten(0, 1)[indices],
-            old_actions_log_prob=self.actions_log_prob.flatten(0, 1)[indices],
-            old_distribution_params=tuple(params.flatten(0, 1)[indices] for params in self.distribution_params),
+            actions=actions,
+            values=values,
+            advantages=advantages,
+            returns=returns,
+            old_actions_log_prob=log_prob,
+            old_distribution_params=tuple(parameters),
         )
 
     def recurrent_mini_batch_generator(
