@@ -104,7 +104,7 @@ class AcceleratedBPO(BPO):
         if self.uses_graphs:
             # rsl_rl logs the std of the actor's last distribution, which the replay of a graph does not renew
             with torch.no_grad():
-                self.evaluate_actor(RolloutStorage.Batch(observations=self._last_obs))
+                self.evaluate_actor(RolloutStorage.Batch(observations=self._last_obs, actions=self.storage.actions[-1]))
         return statistics
 
     def mini_batches(self) -> Iterator[Any]:
@@ -124,17 +124,13 @@ class AcceleratedBPO(BPO):
             return self._make_graphs()[0](indices)
         return super().update_mini_batch(self.storage.mini_batch(indices))
 
-    def evaluate_actor(self, batch: RolloutStorage.Batch) -> None:
-        """Let the actor's distribution be that of a mini-batch; no sample is drawn, which would make the host wait."""
-        if self.actor is self._raw_actor:
-            latent = get_latent(self.actor, batch.observations)  # type: ignore[arg-type]
-            self.actor.distribution.update(self.actor.mlp(latent))  # type: ignore[union-attr]
-        else:  # compiled
-            super().evaluate_actor(batch)
-
-    def log_prob(self, actions: torch.Tensor) -> torch.Tensor:
-        """Return the log-probabilities of actions under the actor's distribution."""
-        return log_prob(self.actor.distribution, actions)  # type: ignore[arg-type]
+    def evaluate_actor(self, batch: RolloutStorage.Batch) -> torch.Tensor:
+        """See :meth:`BPO.evaluate_actor`; no sample is drawn, which would make the host wait."""
+        if self.actor is not self._raw_actor:  # compiled
+            return super().evaluate_actor(batch)
+        latent = get_latent(self.actor, batch.observations)  # type: ignore[arg-type]
+        self.actor.distribution.update(self.actor.mlp(latent))  # type: ignore[union-attr]
+        return log_prob(self.actor.distribution, batch.actions)  # type: ignore[arg-type]
 
     def apply_gradients(self, usable: torch.Tensor, kl: torch.Tensor) -> None:
         """Adapt the learning rate to the KL divergence, and step if it is usable; the device decides both."""

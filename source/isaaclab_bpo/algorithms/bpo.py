@@ -257,8 +257,7 @@ class BPO(PPO):
         Its first ``num_samples`` samples are not symmetry's, which take no part in entropy and KL divergence.
         """
         returns: torch.Tensor = batch.returns  # type: ignore[assignment]
-        self.evaluate_actor(batch)
-        log_ratio = self.log_prob(batch.actions) - batch.old_actions_log_prob.squeeze(-1)  # type: ignore
+        log_ratio = self.evaluate_actor(batch) - batch.old_actions_log_prob.squeeze(-1)  # type: ignore[union-attr]
         ratio = functional.hardtanh(log_ratio, -MAX_LOG_RATIO, MAX_LOG_RATIO).exp()  # a clamp, but with a fast gradient
         values, medians = self.median.evaluate(self.critic, batch)
         old_values = batch.values if self.use_clipped_value_loss else None
@@ -286,14 +285,11 @@ class BPO(PPO):
             median_advantages = returns - medians
         return loss, statistics, (ratio, median_advantages)
 
-    def evaluate_actor(self, batch: RolloutStorage.Batch) -> None:
-        """Let the actor's distribution be that of a mini-batch."""
+    def evaluate_actor(self, batch: RolloutStorage.Batch) -> torch.Tensor:
+        """Let the actor's distribution be that of a mini-batch, and return the log-probabilities of its actions."""
         hidden_state = batch.hidden_states[0]
         self.actor(batch.observations, masks=batch.masks, hidden_state=hidden_state, stochastic_output=True)
-
-    def log_prob(self, actions: torch.Tensor) -> torch.Tensor:
-        """Return the log-probabilities of actions under the actor's distribution."""
-        return self.actor.get_output_log_prob(actions)
+        return self.actor.get_output_log_prob(batch.actions)  # type: ignore[arg-type]
 
     def take_step(self, loss: torch.Tensor, rnd_loss: torch.Tensor | None, kl: torch.Tensor) -> torch.Tensor:
         """Backpropagate, reduce and clip the gradients, and take one step of each optimizer if all is finite.
