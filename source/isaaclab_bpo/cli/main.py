@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from isaaclab_bpo.command_line import similar
@@ -16,13 +17,16 @@ usage: isaaclab_bpo COMMAND [ARG ...]
 
   train     train a policy with BPO (or PPO) on a task of Isaac Lab or Gymnasium
   play      play a trained policy, export it, and film it with --video
+  evaluate  run episodes of a trained policy: return, length and the task's metrics, with intervals
   compare   tables and learning curves of several algorithms and seeds
   ttrl      improve a language model by the majority of its own answers, with GBPO (or GRPO)
 
 isaaclab_bpo COMMAND --help lists a command's arguments.
 
 Exit codes: 0, done; 1, the run could not go on; 2, a mistake in the command line; 75, preempted by SIGTERM or SIGUSR1
-and saved, so that the same command with --checkpoint latest finishes the run."""
+and saved, so that the same command with --checkpoint latest finishes the run; 130, the same after Ctrl-C."""
+
+COMMANDS = ("train", "play", "evaluate", "compare", "ttrl")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -34,7 +38,14 @@ def main(argv: list[str] | None = None) -> None:
     Raises:
         SystemExit: If it fails.
     """
-    name, *arguments = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    try:
+        _run(*((sys.argv[1:] if argv is None else argv) or ["--help"]))
+    except KeyboardInterrupt:  # while there was nothing to save
+        raise SystemExit(128 + signal.SIGINT) from None
+
+
+def _run(name: str, *argv: str) -> None:
+    arguments = list(argv)
     if name in ("-h", "--help"):
         print(USAGE)
     elif name == "compare":
@@ -48,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
             run(arguments)
         except UserError as error:
             fail("ttrl.py", error)
-    elif name in ("train", "play"):
+    elif name in ("train", "play", "evaluate"):
         from .command import translate
 
         sys.argv[1:] = arguments  # which Isaac Lab and the users' callbacks read, too
@@ -59,9 +70,9 @@ def main(argv: list[str] | None = None) -> None:
 
             from . import workflow  # not before the check, since it imports all of Isaac Lab
 
-            (workflow.train if name == "train" else workflow.play)(command)
+            getattr(workflow, name)(command)
         except UserError as error:
             fail(f"{name}.py", error)
     else:
-        hint = similar(name, ("train", "play", "compare", "ttrl")) or ": there are train, play, compare and ttrl"
+        hint = similar(name, COMMANDS) or f": there are {', '.join(COMMANDS[:-1])} and {COMMANDS[-1]}"
         fail("isaaclab_bpo", UserError(f"{name!r} is not a command{hint}"))
