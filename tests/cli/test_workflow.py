@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import onnx
 import pytest
 import yaml
 
@@ -184,6 +185,19 @@ def test_interrupted_training_is_saved_and_says_so(tmp_path: Path) -> None:
     (number,) = re.findall(r"Interrupted after iteration (\d+): saved", output)
     assert list(tmp_path.glob(f"logs/rsl_rl/*/*/model_{number}.pt"))
     assert f"Last checkpoint: model_{number}.pt" in output
+
+
+def test_exported_policy_says_what_it_needs(start: Start, trained: Path) -> None:
+    assert start("play", *HOPPER, "--checkpoint", str(trained), "--episodes", "1").returncode == 0
+    text = (trained / "exported" / "policy.json").read_text()
+    contract = json.loads(text)
+    assert contract["task"] == "Gym-Hopper-v5"
+    assert contract["observations"] == {"policy": [11]}
+    assert contract["num_actions"] == 3
+    assert len(contract["commits"]["rsl_rl"]) == 40 if "rsl_rl" in contract["commits"] else contract["commits"]
+    model = onnx.load(trained / "exported" / "policy.onnx")  # with its weights, which lie beside it
+    (property,) = model.metadata_props
+    assert (property.key, json.loads(property.value)) == ("isaaclab_bpo", contract)
 
 
 @pytest.mark.parametrize("obstacle", ["a file", "a dangling link", "a folder"])

@@ -10,11 +10,13 @@ import sys
 
 from isaaclab_bpo.command_line import similar
 
+from . import demo
 from .errors import UserError, fail
 
 USAGE = """\
 usage: isaaclab_bpo COMMAND [ARG ...]
 
+  demo      film a robot that walks, with a policy that comes with this package
   train     train a policy with BPO (or PPO) on a task of Isaac Lab or Gymnasium
   play      play a trained policy, export it, and film it with --video
   evaluate  run episodes of a trained policy: return, length and the task's metrics, with intervals
@@ -26,7 +28,7 @@ isaaclab_bpo COMMAND --help lists a command's arguments.
 Exit codes: 0, done; 1, the run could not go on; 2, a mistake in the command line; 75, preempted by SIGTERM or SIGUSR1
 and saved, so that the same command with --checkpoint latest finishes the run; 130, the same after Ctrl-C."""
 
-COMMANDS = ("train", "play", "evaluate", "compare", "ttrl")
+COMMANDS = ("demo", "train", "play", "evaluate", "compare", "ttrl")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -46,6 +48,8 @@ def main(argv: list[str] | None = None) -> None:
 
 def _run(name: str, *argv: str) -> None:
     arguments = list(argv)
+    if name == "play" and "--demo" in arguments:
+        name, arguments = "demo", [token for token in arguments if token != "--demo"]
     if name in ("-h", "--help"):
         print(USAGE)
     elif name == "compare":
@@ -59,12 +63,16 @@ def _run(name: str, *argv: str) -> None:
             run(arguments)
         except UserError as error:
             fail("ttrl.py", error)
-    elif name in ("train", "play", "evaluate"):
+    elif name == "demo" and {"-h", "--help"} & set(arguments):
+        print(demo.USAGE)
+    elif name in ("demo", "train", "play", "evaluate"):
         from .command import translate
 
-        sys.argv[1:] = arguments  # which Isaac Lab and the users' callbacks read, too
         try:
-            command = translate(name, arguments)
+            if name == "demo":
+                arguments = demo.arguments(arguments)
+            sys.argv[1:] = arguments  # which Isaac Lab and the users' callbacks read, too
+            command = translate("play" if name == "demo" else name, arguments)
             if command.notes:
                 print(f"[isaaclab_bpo] {'; '.join(command.notes)}.", flush=True)
 

@@ -31,6 +31,8 @@ from isaaclab_bpo.runners import DurableRunner, Preemption
 
 from . import video
 from .command import Command
+from .contract import write_contract
+from .demo import finish
 from .errors import UserError, fail
 from .run import Run, launched
 from .run_folder import run_folder
@@ -117,7 +119,7 @@ def _loaded(command: Command) -> Iterator[tuple[Run, OnPolicyRunner, Path]]:
         assert checkpoint is not None  # it is the latest one unless another one is named
         run.adopt_networks(checkpoint)
         runner = run.make_runner(run.make_env(checkpoint.parent, checkpoint))
-        run.load(runner, checkpoint, {"actor": True} if isinstance(runner, DurableRunner) else None)
+        run.load(runner, checkpoint, {"actor": True, "iteration": True} if isinstance(runner, DurableRunner) else None)
         yield run, runner, checkpoint
 
 
@@ -131,10 +133,16 @@ def play(command: Command) -> None:
     start = time.time()
     with _loaded(command) as (run, runner, checkpoint):
         policy = runner.get_inference_policy(device=str(runner.env.device))
-        _export(runner, checkpoint)
+        _export(command, runner, checkpoint)
         run.play(runner.env, policy)
     if command.args.video:
         print(f"[isaaclab_bpo] {video.check(checkpoint.parent / 'videos' / 'play', start)}")
+
+
+def demo(command: Command) -> None:
+    """Film the policy that comes with the package, see :func:`play`."""
+    play(command)
+    print(f"[isaaclab_bpo] {finish()}.")
 
 
 def evaluate(command: Command) -> None:
@@ -167,14 +175,15 @@ def evaluate(command: Command) -> None:
         print(f"[isaaclab_bpo] {episodes.sentence()}; all of it is in {path}.")
 
 
-def _export(runner: OnPolicyRunner, checkpoint: Path) -> None:
-    """Export the policy into a folder beside its checkpoint, or say why it cannot be."""
+def _export(command: Command, runner: OnPolicyRunner, checkpoint: Path) -> None:
+    """Export the policy, and what a robot's program must know of it, or say why it cannot be."""
     folder = str(checkpoint.parent / "exported")
     try:
         if shutil.disk_usage(checkpoint.parent).free < checkpoint.stat().st_size:  # of which torch would die
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         runner.export_policy_to_jit(folder)
         runner.export_policy_to_onnx(folder)
+        write_contract(Path(folder), command, runner, checkpoint)
     except (OSError, RuntimeError) as error:  # torch's, of a file that it cannot open
         reason = " ".join(str(error).split("\n")[0].split())
         print(f"[isaaclab_bpo] The policy could not be exported to {folder!r}: {reason}", file=sys.stderr)
