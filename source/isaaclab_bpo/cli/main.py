@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 
 from isaaclab_bpo.command_line import similar
 
@@ -20,6 +21,7 @@ usage: isaaclab_bpo COMMAND [ARG ...]
   train     train a policy with BPO (or PPO) on a task of Isaac Lab or Gymnasium
   play      play a trained policy, export it, and film it with --video
   evaluate  run episodes of a trained policy: return, length and the task's metrics, with intervals
+  curves    show the logged curves of all runs in TensorBoard
   compare   tables and learning curves of several algorithms and seeds
   ttrl      improve a language model by the majority of its own answers, with GBPO (or GRPO)
 
@@ -28,7 +30,10 @@ isaaclab_bpo COMMAND --help lists a command's arguments.
 Exit codes: 0, done; 1, the run could not go on; 2, a mistake in the command line; 75, preempted by SIGTERM or SIGUSR1
 and saved, so that the same command with --checkpoint latest finishes the run; 130, the same after Ctrl-C."""
 
-COMMANDS = ("demo", "train", "play", "evaluate", "compare", "ttrl")
+HELP = Path(__file__).parent / "data" / "help"
+"""What --help prints, by docs/make_help.py: the arguments of Isaac Lab take seconds to import."""
+
+COMMANDS = ("demo", "train", "play", "evaluate", "curves", "compare", "ttrl")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -48,6 +53,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def _run(name: str, *argv: str) -> None:
     arguments = list(argv)
+    wants_help = bool({"-h", "--help"} & set(arguments))
     if name == "play" and "--demo" in arguments:
         name, arguments = "demo", [token for token in arguments if token != "--demo"]
     if name in ("-h", "--help"):
@@ -56,6 +62,10 @@ def _run(name: str, *argv: str) -> None:
         from isaaclab_bpo.compare.__main__ import main as compare
 
         compare(arguments)
+    elif name == "curves":
+        from .curves import run as show
+
+        raise SystemExit(show(arguments))
     elif name == "ttrl":
         from .ttrl import run
 
@@ -63,8 +73,10 @@ def _run(name: str, *argv: str) -> None:
             run(arguments)
         except UserError as error:
             fail("ttrl.py", error)
-    elif name == "demo" and {"-h", "--help"} & set(arguments):
+    elif name == "demo" and wants_help:
         print(demo.USAGE)
+    elif name in ("train", "play", "evaluate") and wants_help and not any(map(_adds_arguments, arguments)):
+        print((HELP / f"{name}.txt").read_text(encoding="utf-8"), end="")
     elif name in ("demo", "train", "play", "evaluate"):
         from .command import translate
 
@@ -84,3 +96,8 @@ def _run(name: str, *argv: str) -> None:
     else:
         hint = similar(name, COMMANDS) or f": there are {', '.join(COMMANDS[:-1])} and {COMMANDS[-1]}"
         fail("isaaclab_bpo", UserError(f"{name!r} is not a command{hint}"))
+
+
+def _adds_arguments(token: str) -> bool:
+    """Whether an argument chooses what has arguments of its own: a task has presets, a callback may have any."""
+    return token.startswith(("--task", "--external_callback"))
