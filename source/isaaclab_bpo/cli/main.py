@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import warnings
 from pathlib import Path
 
 from isaaclab_bpo.command_line import similar
@@ -80,6 +82,7 @@ def _run(name: str, *argv: str) -> None:
     elif name in ("demo", "train", "play", "evaluate"):
         from .command import translate
 
+        _silence_others()
         try:
             if name == "demo":
                 arguments = demo.arguments(arguments)
@@ -101,3 +104,9 @@ def _run(name: str, *argv: str) -> None:
 def _adds_arguments(token: str) -> bool:
     """Whether an argument chooses what has arguments of its own: a task has presets, a callback may have any."""
     return token.startswith(("--task", "--external_callback"))
+
+
+def _silence_others() -> None:
+    """Keep other people's packages from complaining of what no user can mend."""
+    warnings.filterwarnings("ignore", "invalid escape sequence", SyntaxWarning, r".*/moviepy/")
+    os.environ.setdefault("SDL_AUDIODRIVER", "dummy")  # pygame, which moviepy imports, looks for a sound card

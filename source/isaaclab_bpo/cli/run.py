@@ -54,7 +54,7 @@ def launched(command: Command) -> Iterator[Run]:
             serve_pinned_memory_without_cuda()
             common.pre_launch_video_config(env_cfg, args)
             common.show_run_summary(screen, args, env_cfg, library="rsl_rl", action=command.action)
-            screen.stage("Launching simulation")
+            screen.stage("Launching simulation (seconds, with Isaac Sim a minute)")
             run_class, simulation = Run, launch_simulation(env_cfg, args)
         with simulation, contextlib.ExitStack() as cleanup:
             common.apply_env_overrides(args, env_cfg)
@@ -103,7 +103,7 @@ class Run:
         args, env_cfg, path = self.command.args, self.command.env_cfg, None if checkpoint is None else str(checkpoint)
         env_cfg.log_dir = str(folder)
         common.apply_video_recording(env_cfg, str(folder), args, subdir=self.command.action, checkpoint_path=path)
-        self.screen.stage("Creating environment")
+        self.screen.stage("Creating environment (half a minute, at the first start of Newton two)")
         is_marl = isinstance(env_cfg, DirectMARLEnvCfg)
         # Gymnasium's time limit counts the steps of all environments at once, and nobody resets it
         gymnasium.spec(args.task).max_episode_steps = None

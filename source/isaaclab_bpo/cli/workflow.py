@@ -34,6 +34,7 @@ from .command import Command
 from .contract import write_contract
 from .demo import finish
 from .errors import UserError, fail
+from .progress import training_line
 from .run import Run, launched
 from .run_folder import run_folder
 from .summary import summary
@@ -81,8 +82,10 @@ def train(command: Command) -> None:
             iterations = left
         run.screen.close()
         starting.close()
+        in_line = rank == 0 and sys.stdout.isatty() and not (args.verbose or args.info)
         try:
-            _learn(runner, iterations, agent_cfg.init_at_random_ep_len)
+            with training_line(runner.logger, folder / "train.log") if in_line else contextlib.nullcontext():
+                _learn(runner, iterations, agent_cfg.init_at_random_ep_len)
         finally:
             if rank == 0:
                 print(summary(command, folder, runner.logger.rewbuffer), flush=True)
