@@ -65,7 +65,7 @@ def test_usage_names_the_subcommands(argv: list[str], capsys: pytest.CaptureFixt
         assert name in printed
 
 
-@pytest.mark.parametrize(("name", "part"), [("trian", "did you mean train?"), ("fly", "curves, compare and ttrl")])
+@pytest.mark.parametrize(("name", "part"), [("trian", "did you mean train?"), ("fly", "doctor, compare and ttrl")])
 def test_unknown_subcommand_is_a_sentence(name: str, part: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main([name])

@@ -24,6 +24,7 @@ usage: isaaclab_bpo COMMAND [ARG ...]
   play      play a trained policy, export it, and film it with --video
   evaluate  run episodes of a trained policy: return, length and the task's metrics, with intervals
   curves    show the logged curves of all runs in TensorBoard
+  doctor    tell what of this machine and environment can be used, and how to mend the rest
   compare   tables and learning curves of several algorithms and seeds
   ttrl      improve a language model by the majority of its own answers, with GBPO (or GRPO)
 
@@ -35,7 +36,7 @@ and saved, so that the same command with --checkpoint latest finishes the run; 1
 HELP = Path(__file__).parent / "data" / "help"
 """What --help prints, by docs/make_help.py: the arguments of Isaac Lab take seconds to import."""
 
-COMMANDS = ("demo", "train", "play", "evaluate", "curves", "compare", "ttrl")
+COMMANDS = ("demo", "train", "play", "evaluate", "curves", "doctor", "compare", "ttrl")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -68,6 +69,10 @@ def _run(name: str, *argv: str) -> None:
         from .curves import run as show
 
         raise SystemExit(show(arguments))
+    elif name == "doctor":
+        from .doctor import run as examine
+
+        raise SystemExit(examine())
     elif name == "ttrl":
         from .ttrl import run
 
