@@ -114,4 +114,4 @@ def _adds_arguments(token: str) -> bool:
 def _silence_others() -> None:
     """Keep other people's packages from complaining of what no user can mend."""
     warnings.filterwarnings("ignore", "invalid escape sequence", SyntaxWarning, r".*/moviepy/")
-    os.environ.setdefault("SDL_AUDIODRIVER", "dummy")  # pygame, which moviepy imports, looks for a sound card
+    os.environ.setdefault("SDL_AUDIODRIVER", "dummy")  # pygame, which moviepy imports, looks for an audio device
