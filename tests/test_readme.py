@@ -76,7 +76,7 @@ def literal(node: ast.expr) -> str:
 def error_sentences() -> Iterator[str]:
     """Yield the sentences of the errors that users meet, but those that only pass another one on."""
     users = {"UserError", "SubmitError", "CheckpointError", "UnreadableRun", "ArgumentTypeError"}
-    users |= {"TrainingDivergedError", "RankLostError"}
+    users |= {"TrainingDivergedError", "EnvironmentFailedError", "RankLostError"}
     for file in (*SOURCE.rglob("*.py"), ROOT / "docker" / "cluster" / "submit.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in users and node.args:
