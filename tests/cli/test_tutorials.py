@@ -25,9 +25,10 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def commands(page: str) -> list[list[str]]:
-    """Return the arguments of the page's trainings, of playing what was trained and of comparing, in its order."""
+    """Return the page's commands that train, play, evaluate and compare, in its order."""
     lines = "".join(blocks(page, "bash")).replace("\\\n", "").splitlines()
-    starts = {"scripts/rsl_rl/train.py": "train", "scripts/rsl_rl/play.py": "play", "isaaclab_bpo.compare": "compare"}
+    starts = {f"scripts/rsl_rl/{name}.py": name for name in ("train", "play", "evaluate")}
+    starts["isaaclab_bpo.compare"] = "compare"
     found = []
     for line in lines:
         program, option, *arguments = shlex.split(line)
@@ -64,6 +65,7 @@ def test_train_and_watch(start: Start, tmp_path: Path) -> None:
     assert "Learning iteration 3/4" in output  # the continued run
     assert (tmp_path / "comparison" / "compare.md").is_file()
     assert list(tmp_path.glob("logs/rsl_rl/*/*/videos/play/*.mp4"))
+    assert list(tmp_path.glob("logs/rsl_rl/*/*/evaluation/*.json"))
 
 
 def test_own_environment(start: Start, tmp_path: Path) -> None:
