@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -58,9 +59,9 @@ def observation(sensors: dict) -> np.ndarray:
     return np.concatenate(parts)[None]
 
 
-def simulated_sensors(env: object, last_action: np.ndarray) -> dict:
+def simulated_sensors(env: Any, last_action: np.ndarray) -> dict:
     """Read the simulated robot's sensors, with its joints in alphabetical order."""
-    scene = env.scene  # type: ignore[attr-defined]
+    scene = env.scene
     robot, scanner = scene["robot"], scene["height_scanner"]
     data, names = robot.data, sorted(robot.joint_names)
     columns = [robot.joint_names.index(name) for name in names]
@@ -69,7 +70,7 @@ def simulated_sensors(env: object, last_action: np.ndarray) -> dict:
         "velocity": data.root_lin_vel_b.torch[0].numpy(),
         "gyroscope": data.root_ang_vel_b.torch[0].numpy(),
         "gravity": data.projected_gravity_b.torch[0].numpy(),
-        "command": env.command_manager.get_command("base_velocity")[0].numpy(),  # type: ignore[attr-defined]
+        "command": env.command_manager.get_command("base_velocity")[0].numpy(),
         "positions": dict(zip(names, data.joint_pos.torch[0, columns].tolist(), strict=True)),
         "velocities": dict(zip(names, data.joint_vel.torch[0, columns].tolist(), strict=True)),
         "heights": heights.numpy(),
@@ -79,7 +80,7 @@ def simulated_sensors(env: object, last_action: np.ndarray) -> dict:
 
 sys.argv[1:] = ["--task", task, "--checkpoint", checkpoint, "--num_envs", "1"]
 with _loaded(translate("play", sys.argv[1:])) as (_, runner, _):
-    policy, env = runner.get_inference_policy(), runner.env
+    policy, env = runner.get_inference_policy(), cast(Any, runner.env)
     obs, action = env.get_observations(), np.zeros(len(ACTION["joint_names"]), dtype=np.float32)
     for _ in range(50):
         with torch.inference_mode():
@@ -90,9 +91,9 @@ with _loaded(translate("play", sys.argv[1:])) as (_, runner, _):
         np.testing.assert_allclose(action, expected, atol=1e-4)
         with torch.inference_mode():
             obs, *_ = env.step(torch.from_numpy(action)[None])
-        robot = env.unwrapped.scene["robot"]  # type: ignore[attr-defined]
+        robot = env.unwrapped.scene["robot"]
         targets = dict(zip(robot.joint_names, robot.data.joint_pos_target.torch[0].tolist(), strict=True))
         for name, offset, value in zip(ACTION["joint_names"], ACTION["offset"], action, strict=True):
             np.testing.assert_allclose(targets[name], offset + ACTION["scale"] * value, atol=1e-5)
-    assert CONTRACT["control_period"] == env.unwrapped.step_dt  # type: ignore[attr-defined]
+    assert CONTRACT["control_period"] == env.unwrapped.step_dt
     print("50 steps: the same actions and targets")

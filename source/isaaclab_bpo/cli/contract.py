@@ -45,8 +45,9 @@ def write_contract(folder: Path, command: Command, runner: OnPolicyRunner, check
 
 def contract(command: Command, runner: OnPolicyRunner, checkpoint: Path) -> dict[str, Any]:
     """Return what inputs and outputs of the policy mean, and where it comes from. Arguments as above."""
-    env, actor = runner.env.unwrapped, runner.alg.get_policy()
-    physics = getattr(getattr(runner.env.cfg, "sim", None), "physics", None)
+    wrapped: Any = runner.env
+    env, actor = wrapped.unwrapped, runner.alg.get_policy()
+    physics = getattr(getattr(wrapped.cfg, "sim", None), "physics", None)
     described = {
         "format": FORMAT,
         "task": command.args.task,
@@ -59,8 +60,8 @@ def contract(command: Command, runner: OnPolicyRunner, checkpoint: Path) -> dict
         "clip_actions": command.agent_cfg.clip_actions,
     }
     if not hasattr(env, "observation_manager"):  # neither Gymnasium's nor direct environments tell more
-        groups = {name: list(runner.env.get_observations()[name].shape[1:]) for name in actor.obs_groups}
-        return described | {"observations": groups, "num_actions": runner.env.num_actions}
+        groups = {name: list(wrapped.get_observations()[name].shape[1:]) for name in actor.obs_groups}
+        return described | {"observations": groups, "num_actions": wrapped.num_actions}
     robots = {name: asset for name, asset in env.scene.articulations.items() if isinstance(asset, BaseArticulation)}
     return described | {
         "control_period": env.step_dt,

@@ -22,19 +22,20 @@ FOLDER = Path("demo")
 USAGE = """\
 usage: isaaclab_bpo demo [ARG ...]
 
-A quadruped, trained with BPO on a stand-in model of Unitree's Go1, walks in the simulation. It is filmed into
-demo/go1.mp4 and demo/go1.gif. All arguments of play may be added, for example --video_length 500."""
+Quadrupeds, stand-ins of Unitree's Go1 that have learned with BPO, walk in the simulation. Green arrows are the velocity
+that they are asked for, and blue ones their own. The film is demo/go1.mp4 and demo/go1.gif. All arguments of play may
+be added, for example --video_length 500."""
 
 ARGUMENTS = (
-    *("--task", "IsaacContrib-Velocity-Flat-UnitreeGo1", "--assets", "standin", "--num_envs", "1", "--seed", "1"),
-    *("--video", "--video_length", "250", "--video_size", "640x360", "physics=ovphysx"),
-    "env.commands.base_velocity.ranges.lin_vel_x=[0.8,0.8]",
+    *("--task", "IsaacContrib-Velocity-Flat-UnitreeGo1", "--assets", "standin", "--num_envs", "6", "--seed", "1"),
+    *("--video", "--video_length", "200", "--video_size", "640x360", "physics=ovphysx"),
+    "env.commands.base_velocity.ranges.lin_vel_x=[0.7,0.7]",
     "env.commands.base_velocity.ranges.lin_vel_y=[0.0,0.0]",
     "env.commands.base_velocity.ranges.ang_vel_z=[0.0,0.0]",
     "env.commands.base_velocity.heading_command=false",
     "env.commands.base_velocity.rel_standing_envs=0.0",
 )
-"""The robot is told to walk ahead, as it has learned."""
+"""The robots are told to walk ahead, as they have learned."""
 
 
 def arguments(given: Sequence[str]) -> list[str]:

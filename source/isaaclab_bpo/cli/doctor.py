@@ -60,9 +60,8 @@ def findings() -> Iterator[Finding]:
     is_right = sys.version_info >= (3, 12)
     mend = "Isaac Lab 3.0 needs Python 3.12" if not is_right else ""
     yield Finding("ok" if is_right else "wrong", "Python", platform.python_version(), mend)
-    for packages, absent in ((NEEDED, "wrong"), (OPTIONAL, "missing")):
-        for name, install in packages.items():
-            yield _package(name, install, absent)
+    yield from (_package(name, install, "wrong") for name, install in NEEDED.items())
+    yield from (_package(name, install, "missing") for name, install in OPTIONAL.items())
     yield from (_folder(path) for path in (ROOT, _cache()))
     if find_spec("torch") is not None:
         yield _device()

@@ -76,9 +76,9 @@ class Episodes:
         return f"{len(self.values)} episodes: {', '.join(parts)}" if parts else "No episode has ended"
 
 
-def _command_metrics(env: VecEnv) -> dict[str, torch.Tensor]:
+def _command_metrics(env: Any) -> dict[str, torch.Tensor]:
     """Return how well the commands of a manager-based environment are followed so far, each of shape (num_envs,)."""
-    manager = getattr(env.unwrapped, "command_manager", None)
+    manager: Any = getattr(env.unwrapped, "command_manager", None)
     return {
         f"{term}/{name}": values
         for term in (manager.active_terms if manager is not None else ())
@@ -86,9 +86,9 @@ def _command_metrics(env: VecEnv) -> dict[str, torch.Tensor]:
     }
 
 
-def _terminations(env: VecEnv) -> dict[str, torch.Tensor]:
+def _terminations(env: Any) -> dict[str, torch.Tensor]:
     """Return by which terms the episodes of a manager-based environment ended, each of shape (num_envs,)."""
-    manager = getattr(env.unwrapped, "termination_manager", None)
+    manager: Any = getattr(env.unwrapped, "termination_manager", None)
     return {
         f"ended by {term}": manager.get_term(term) for term in (manager.active_terms if manager is not None else ())
     }
