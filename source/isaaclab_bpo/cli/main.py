@@ -55,6 +55,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _run(name: str, *argv: str) -> None:
+    """Run a command by its name."""
     arguments = list(argv)
     wants_help = bool({"-h", "--help"} & set(arguments))
     if name == "play" and "--demo" in arguments:
@@ -85,25 +86,30 @@ def _run(name: str, *argv: str) -> None:
     elif name in ("train", "play", "evaluate") and wants_help and not any(map(_adds_arguments, arguments)):
         print((HELP / f"{name}.txt").read_text(encoding="utf-8"), end="")
     elif name in ("demo", "train", "play", "evaluate"):
-        from .command import translate
-
-        _silence_others()
         try:
-            if name == "demo":
-                arguments = demo.arguments(arguments)
-            sys.argv[1:] = arguments  # which Isaac Lab and the users' callbacks read, too
-            command = translate("play" if name == "demo" else name, arguments)
-            if command.notes:
-                print(f"[isaaclab_bpo] {'; '.join(command.notes)}.", flush=True)
-
-            from . import workflow  # not before the check, since it imports all of Isaac Lab
-
-            getattr(workflow, name)(command)
+            _simulate(name, arguments)
         except UserError as error:
             fail(f"{name}.py", error)
     else:
         hint = similar(name, COMMANDS) or f": there are {', '.join(COMMANDS[:-1])} and {COMMANDS[-1]}"
         fail("isaaclab_bpo", UserError(f"{name!r} is not a command{hint}"))
+
+
+def _simulate(name: str, arguments: list[str]) -> None:
+    """Run a command that needs Isaac Lab, once its command line has been checked."""
+    from .command import translate
+
+    _silence_others()
+    if name == "demo":
+        arguments = demo.arguments(arguments)
+    sys.argv[1:] = arguments  # which Isaac Lab and the users' callbacks read, too
+    command = translate("play" if name == "demo" else name, arguments)  # type: ignore[arg-type]
+    if command.notes:
+        print(f"[isaaclab_bpo] {'; '.join(command.notes)}.", flush=True)
+
+    from . import workflow  # not before the check, since it imports all of Isaac Lab
+
+    getattr(workflow, name)(command)
 
 
 def _adds_arguments(token: str) -> bool:
@@ -114,4 +120,4 @@ def _adds_arguments(token: str) -> bool:
 def _silence_others() -> None:
     """Keep other people's packages from complaining of what no user can mend."""
     warnings.filterwarnings("ignore", "invalid escape sequence", SyntaxWarning, r".*/moviepy/")
-    os.environ.setdefault("SDL_AUDIODRIVER", "dummy")  # pygame, which moviepy imports, looks for an audio device
+    os.environ.setdefault("SDL_AUDIODRIVER", "dummy")  # pygame, which moviepy imports, looks for audio hardware
