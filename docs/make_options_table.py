@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Write the table of BPO's options into README.md: ``./isaaclab.sh -p docs/make_options_table.py``."""
+"""Write the table of BPO's options into docs/configuration.md: ``./isaaclab.sh -p docs/make_options_table.py``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from isaaclab_bpo.algorithms.options import BpoOptions, PpoOptions
 
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parent / "configuration.md"
 BEGIN, END = "<!-- written by docs/make_options_table.py -->\n", "<!-- end of what it writes -->\n"
 HEADER = ["| field `agent.algorithm.…` | default | meaning |", "| --- | --- | --- |"]
 
@@ -34,4 +34,4 @@ def render(page: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(render(README.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(render(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

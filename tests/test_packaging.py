@@ -45,7 +45,7 @@ def text_files() -> Iterator[Path]:
     """Yield the project's own text files."""
     for folder, folders, names in ROOT.walk():
         folders[:] = [name for name in folders if name not in GENERATED and not name.endswith(".egg-info")]
-        yield from (folder / name for name in names if Path(name).suffix not in (".npz", ".png"))
+        yield from (folder / name for name in names if Path(name).suffix not in (".gif", ".npz", ".png", ".pt"))
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 TARGET = 0.8 + 0.4 / (1.0 + math.exp(-10.0))  # ρ* far above the median, with ε = 0.2: Ã/λ is clamped at 10
-COPIED = ("source", "tests/brrl", "docs/make_options_table.py", "README.md")
+COPIED = ("source", "tests/brrl", "docs/make_options_table.py", "docs/configuration.md")
 
 
 def follow(recipe: str, copy: Path) -> None:
@@ -159,7 +159,7 @@ facts = {
 
 
 def rendered_row(copy: Path, option: str) -> str:
-    """Return an option's row of the README after its table was written."""
+    """Return an option's row of docs/configuration.md after its table was written."""
     run(copy, "docs/make_options_table.py")
-    (row,) = re.findall(rf"^\| `{option}` \|.*$", (copy / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    (row,) = re.findall(rf"^\| `{option}` \|.*$", (copy / "docs" / "configuration.md").read_text("utf-8"), re.MULTILINE)
     return row

@@ -24,7 +24,7 @@ FORWARDED = (
     "--kit_args", "--livestream", "--log_project_name", "--logger", "--max_iterations", "--max_steps",
     "--max_visible_envs", "--no-resume_optimizer_state", "--num_envs", "--ray-proc-id", "--resume_optimizer_state",
     "--rl_library", "--run_name", "--run_timestamp", "--seed", "--task", "--verbose", "--video", "--video_interval",
-    "--video_length", "--visualizer", "--viz", "--xr", "-h", "-rid",
+    "--video_length", "--video_size", "--visualizer", "--viz", "--xr", "-h", "-rid",
 )
 # fmt: on
 """The options of ``train.py``, which only Isaac Lab tells, and not at once."""

@@ -36,6 +36,16 @@ def test_help_shows_our_arguments_and_isaaclabs(tmp_path: Path) -> None:
             assert argument in done.stdout
 
 
+@pytest.mark.parametrize("action", ["train", "play", "evaluate"])
+def test_help_is_at_once_and_the_parsers(action: str, tmp_path: Path) -> None:
+    start = time.monotonic()
+    printed = run(sys.executable, "-m", "isaaclab_bpo", action, "--help", cwd=tmp_path).stdout
+    assert time.monotonic() - start < 5.0
+    code = "import runpy, sys; print(runpy.run_path(sys.argv[1])['render'](sys.argv[2]), end='')"
+    script = str(ROOT / "docs" / "make_help.py")
+    assert printed == run(sys.executable, "-c", code, script, action, cwd=tmp_path).stdout, "run docs/make_help.py"
+
+
 def test_options_that_are_handed_on_are_those_of_training() -> None:
     code = "from isaaclab_bpo.cli.arguments import _full_parser; print(*_full_parser('train').options)"
     done = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True)

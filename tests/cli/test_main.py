@@ -47,7 +47,7 @@ def test_both_roads_print_the_same(script: tuple, name: str, arguments: tuple, c
     assert by_console.stdout if code == 0 else "error: " in by_console.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("name", ["train", "play"])
+@pytest.mark.parametrize("name", ["train", "play", "evaluate"])
 def test_scripts_only_call_the_package(name: str) -> None:
     assert len((ROOT / "scripts" / "rsl_rl" / f"{name}.py").read_text().splitlines()) <= 15
 
@@ -65,7 +65,7 @@ def test_usage_names_the_subcommands(argv: list[str], capsys: pytest.CaptureFixt
         assert name in printed
 
 
-@pytest.mark.parametrize(("name", "part"), [("trian", "did you mean train?"), ("fly", "train, play, compare and ttrl")])
+@pytest.mark.parametrize(("name", "part"), [("trian", "did you mean train?"), ("fly", "doctor, compare and ttrl")])
 def test_unknown_subcommand_is_a_sentence(name: str, part: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main([name])

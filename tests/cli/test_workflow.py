@@ -6,15 +6,19 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
+import onnx
 import pytest
 import yaml
 
 from cli.starts import Start, starter
-from e2e.process import PLAY, run
+from e2e.process import PLAY, TIMEOUT, environment, run
 
 HOPPER = ("--task", "Gym-Hopper-v5", "--num_envs", "2")
 SMALL = (*HOPPER, "agent.num_steps_per_env=16", "agent.algorithm.num_mini_batches=2", "--max_iterations", "1")
@@ -101,6 +105,99 @@ def test_latest_finds_whatever_training_made(start: Start, tmp_path: Path, name:
     (folder,) = tmp_path.glob(f"logs/rsl_rl/{name or 'walk'}/*")
     assert f"Loading model checkpoint from: {folder}/model_0.pt" in done.stdout
     assert json.loads((folder / "run.json").read_text())["task"] == "Gym-Hopper-v5"
+
+
+def commands(output: str, *starts: str) -> list[list[str]]:
+    """Return the arguments of the printed lines that tell what to type next, without the program's."""
+    found = []
+    for start_ in starts:
+        (line,) = (line for line in output.splitlines() if line.startswith(f"  {start_}: "))
+        words = shlex.split(line.removeprefix(f"  {start_}: "))
+        assert words[:3] == [sys.executable, "-m", "isaaclab_bpo"]
+        found.append(words[3:])
+    return found
+
+
+def test_training_ends_with_what_to_type_next(start: Start, tmp_path: Path) -> None:
+    given = ("--task", "Gym-CartPole-v1", "--algo", "ppo", "--max_iterations", "4", "agent.save_interval=2")
+    done = start("train", *given, "--num_envs", "16")
+    assert done.returncode == 0, done.stderr
+    (folder,) = tmp_path.glob("logs/rsl_rl/*/*")
+    assert f"[isaaclab_bpo] Run: {folder}" in done.stdout
+    assert "Last checkpoint: model_3.pt" in done.stdout
+    assert re.search(r"Mean return of the last 100 episodes: \d", done.stdout)
+    assert re.search(r"Best checkpoint: model_best\.pt \(mean return [\d.]+ after iteration \d\)", done.stdout)
+    play, resume = commands(done.stdout, "Play it", "Go on with it")
+    assert start(*play).returncode == 0
+    done = start(*resume, "--max_iterations", "1")
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.glob("logs/rsl_rl/*/*/model_4.pt"))
+
+
+def test_best_checkpoint_is_found_and_evaluated(start: Start, tmp_path: Path) -> None:
+    task = ("--task", "Gym-CartPole-v1")
+    done = start("train", *task, "--max_iterations", "2", "--num_envs", "2", "agent.num_steps_per_env=8")
+    assert "Best checkpoint" not in done.stdout  # too few episodes have ended
+    error = sentence(start("evaluate", *task, "--checkpoint", "best"))
+    assert "take latest (a best one needs 100 episodes that ended)" in error
+    assert start("train", *task, "--max_iterations", "4", "--num_envs", "16").returncode == 0
+    given = ("--checkpoint", "best", "--episodes", "7", "--num_envs", "3", "--output", "results/best.json")
+    done = start("evaluate", *task, *given)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "results" / "best.json").read_text())
+    assert results["checkpoint"].endswith("model_best.pt")
+    assert results["episodes"] == len(results["each"]) == 7
+    returns = [episode["return"] for episode in results["each"]]
+    assert returns == [episode["length"] for episode in results["each"]]  # CartPole gives 1 in each step
+    mean = results["means"]["return"]
+    assert mean["value"] == pytest.approx(sum(returns) / 7)
+    assert min(returns) <= mean["low"] < mean["value"] < mean["high"] <= max(returns)
+    assert f"[isaaclab_bpo] 7 episodes: return {mean['value']:.4g} [" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "part"),
+    [
+        (("--video",), "--video does not film an evaluation: give --video to play"),
+        (("--episodes", "0"), "--episodes: '0' is not a whole number of at least 1"),
+        (("--video_size", "big"), "--video_size: 'big' is not WIDTHxHEIGHT, such as 640x360"),
+        (("--output", "/proc/none/x.json", "--episodes", "1"), "--output '/proc/none/x.json' cannot be written: "),
+    ],
+)
+def test_mistakes_in_an_evaluation_are_sentences(start: Start, trained: Path, given: tuple, part: str) -> None:
+    assert part in sentence(start("evaluate", *HOPPER, "--checkpoint", str(trained), *given))
+
+
+def test_interrupted_training_is_saved_and_says_so(tmp_path: Path) -> None:
+    given = (*HOPPER, "agent.num_steps_per_env=16", "agent.algorithm.num_mini_batches=2")
+    command = (sys.executable, "-m", "isaaclab_bpo", "train", *given)
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "Learning iteration 3/" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        output, errors = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    (number,) = re.findall(r"Interrupted after iteration (\d+): saved", output)
+    assert list(tmp_path.glob(f"logs/rsl_rl/*/*/model_{number}.pt"))
+    assert f"Last checkpoint: model_{number}.pt" in output
+
+
+def test_exported_policy_says_what_it_needs(start: Start, trained: Path) -> None:
+    assert start("play", *HOPPER, "--checkpoint", str(trained), "--episodes", "1").returncode == 0
+    text = (trained / "exported" / "policy.json").read_text()
+    contract = json.loads(text)
+    assert contract["task"] == "Gym-Hopper-v5"
+    assert contract["observations"] == {"policy": [11]}
+    assert contract["num_actions"] == 3
+    assert len(contract["commits"]["rsl_rl"]) == 40 if "rsl_rl" in contract["commits"] else contract["commits"]
+    model = onnx.load(trained / "exported" / "policy.onnx")  # with its weights, which lie beside it
+    (property,) = model.metadata_props
+    assert (property.key, json.loads(property.value)) == ("isaaclab_bpo", contract)
 
 
 @pytest.mark.parametrize("obstacle", ["a file", "a dangling link", "a folder"])

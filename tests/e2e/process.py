@@ -18,7 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 900  # [s]; a start takes 40 on two idle cores
 TRAIN = (str(ROOT / "isaaclab.sh"), "-p", "scripts/rsl_rl/train.py")
-BPO_TERMS = ("median", "ratio_deviation", "clip_fraction", "above_median", "median_deviation", "kl")
+DIAGNOSTICS = ("ratio_deviation", "clip_fraction", "above_median", "median_deviation", "kl")
 PLAY = (str(ROOT / "isaaclab.sh"), "-p", "scripts/rsl_rl/play.py")
 
 
@@ -56,7 +56,7 @@ class Training:
     @property
     def checkpoint(self) -> Path:
         """The newest checkpoint."""
-        return max(self.folder.glob("model_*.pt"), key=lambda path: int(path.stem.removeprefix("model_")))
+        return max(self.folder.glob("model_[0-9]*.pt"), key=lambda path: int(path.stem.removeprefix("model_")))
 
     def load(self) -> dict:
         """Return the content of the newest checkpoint."""
@@ -99,8 +99,9 @@ def check_run(training: Training, algorithm: str) -> None:
     events.Reload()
     scalars = set(events.Tags()["scalars"])
     assert {"Loss/value", "Loss/surrogate", "Policy/mean_std"} <= scalars  # no reward: no episode need end so soon
-    for term in BPO_TERMS:
-        assert (f"Mean {term} loss:" in training.output) == (algorithm == "BPO")
-        assert (f"Loss/{term}" in scalars) == (algorithm == "BPO")
+    assert ("Mean median loss:" in training.output) == ("Loss/median" in scalars) == (algorithm == "BPO")
+    for term in DIAGNOSTICS:
+        assert (f"BPO/{term}:" in training.output) == (f"BPO/{term}" in scalars) == (algorithm == "BPO")
+        assert f"Mean {term} loss:" not in training.output
     assert "Learning iteration 2/3" in training.output
     assert [event.step for event in events.Scalars("Loss/value")] == [0, 1, 2]

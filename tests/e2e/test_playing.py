@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import imageio.v2
@@ -92,6 +93,14 @@ def test_go1_is_filmed_and_exported(go1_training: Training) -> None:
     assert "physics=ovphysx as in training" in output
     check_robot_in_view(frames)
     check_export(go1_training)
+
+
+def test_exported_policy_is_driven_by_what_it_says_of_itself(go1_training: Training) -> None:
+    play(TASKS["go1"], go1_training, "--num_envs", "1", "--episodes", "1", "env.episode_length_s=1.0")
+    script = Path(__file__).with_name("drive_exported_policy.py")
+    done = run(sys.executable, str(script), TASKS["go1"], str(go1_training.checkpoint), cwd=go1_training.cwd)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "50 steps: the same actions and targets" in done.stdout
 
 
 @pytest.mark.slow

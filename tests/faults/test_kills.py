@@ -27,7 +27,8 @@ from faults.training import (
     is_finite,
     start,
 )
-from isaaclab_bpo.runners import PREEMPTED, read
+from isaaclab_bpo.runners import read
+from isaaclab_bpo.runners.preemption import SIGNALS
 from point_mass import PointMass
 
 SEEDS = [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 20))]
@@ -70,7 +71,7 @@ def test_run_killed_200_times_resumes_every_time(tmp_path: Path, record_fault: R
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("env_class", [PointMass, RudePointMass], ids=["simulator_silent", "simulator_ignores_signals"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", [*SIGNALS], ids=lambda number: number.name)
 def test_preempted_run_saves_and_finishes_later(
     tmp_path: Path, number: signal.Signals, env_class: type[PointMass], seed: int, record_fault: RecordFault
 ) -> None:
@@ -83,7 +84,7 @@ def test_preempted_run_saves_and_finishes_later(
     os.kill(process.pid, number)
     process.join(TIMEOUT)
     saved = read(checkpoints(tmp_path)[0])["iter"]
-    preempted = process.exitcode == PREEMPTED
+    preempted = process.exitcode == SIGNALS[number]
     record_fault(f"{number.name} while learning", preempted, is_finite(tmp_path), max(0, reached - saved))
 
     process, next_iteration = start(tmp_path, total)

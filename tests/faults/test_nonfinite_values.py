@@ -216,7 +216,7 @@ def test_training_stops_when_nothing_can_be_learnt(
         with pytest.raises(TrainingDivergedError, match="mini-batches in a row could not be used") as error:
             runner.learn(50)
         assert source in str(error.value)
-        newest = max(folder.glob("model_*.pt"), key=lambda path: int(path.stem.split("_")[1]))
+        newest = max(folder.glob("model_[0-9]*.pt"), key=lambda path: int(path.stem.split("_")[1]))
         again = make_runner(PointMass(num_envs=8), {}, None)
         again.load(str(newest))
         same = all(

@@ -42,7 +42,7 @@ def small_cfg(**changes: Any) -> dict:
 
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints in a folder, the newest first."""
-    return sorted(folder.glob("model_*.pt"), key=lambda path: int(path.stem[6:]), reverse=True)
+    return sorted(folder.glob("model_[0-9]*.pt"), key=lambda path: int(path.stem[6:]), reverse=True)
 
 
 def is_finite(folder: Path) -> bool:

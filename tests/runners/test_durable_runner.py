@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from rsl_rl.runners import OnPolicyRunner
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from isaaclab_bpo.checks import CheckedConfiguration, ConfigurationError
-from isaaclab_bpo.runners import DurableRunner, read
+from isaaclab_bpo.runners import BEST, DurableRunner, read
 from point_mass import PointMass, mirror, runner_cfg
 
 RND = {
@@ -164,6 +165,46 @@ def test_only_the_last_checkpoints_are_kept(tmp_path: Path) -> None:
     (tmp_path / "model_best.pt").touch()
     make_runner(runner_cfg() | {"save_interval": 1, "keep_last": 2}, tmp_path).learn(5)
     assert sorted(path.name for path in tmp_path.glob("*.pt")) == ["model_3.pt", "model_4.pt", "model_best.pt"]
+
+
+def test_best_state_is_kept_and_a_resumed_run_must_surpass_it(tmp_path: Path) -> None:
+    runner = make_runner(runner_cfg() | {"save_interval": 10}, tmp_path, PointMass(num_envs=64))
+    kept = {}
+    log = runner.logger.log
+
+    def record(**kwargs: Any) -> None:
+        log(**kwargs)
+        if len(runner.logger.rewbuffer) == 100:
+            kept[kwargs["it"]] = runner.mean_return
+
+    runner.logger.log = record  # type: ignore[method-assign]
+    runner.learn(15)
+    assert min(kept) > 0  # the first iterations have fewer episodes
+    best = max(kept, key=lambda it: kept[it])
+    saved = read(tmp_path / BEST)
+    assert saved["iter"] == best
+    assert saved["mean_return"] == kept[best] > kept[min(kept)]
+
+    (tmp_path / "rest").mkdir()
+    torch.save(saved | {"mean_return": 1e9}, tmp_path / "rest" / BEST)
+    resumed = make_runner(runner_cfg(), tmp_path / "rest", PointMass(num_envs=64))
+    resumed.load(str(tmp_path / "model_14.pt"))
+    resumed.learn(10)
+    assert read(tmp_path / "rest" / BEST)["mean_return"] == 1e9
+    assert read(tmp_path / "rest" / "model_24.pt")["mean_return"] == resumed.mean_return
+
+
+def test_what_is_no_loss_is_not_logged_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_runner(runner_cfg(), tmp_path).learn(1)
+    printed = capsys.readouterr().out
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    tags = events.Tags()["scalars"]
+    for name in ("ratio_deviation", "clip_fraction", "above_median", "median_deviation", "kl"):
+        assert f"BPO/{name}" in tags
+        assert f"Loss/{name}" not in tags
+        assert f"Mean {name} loss" not in printed
+    assert {"Loss/median", "Loss/surrogate", "Loss/value"} <= set(tags)
 
 
 def test_failed_save_outside_of_learning_is_an_error(tmp_path: Path) -> None:

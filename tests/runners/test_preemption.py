@@ -19,10 +19,10 @@ from isaaclab_bpo.runners.preemption import SIGNALS
 def test_first_signal_is_noted_and_the_next_one_is_the_systems(number: signal.Signals) -> None:
     before = [signal.getsignal(each) for each in SIGNALS]
     with Preemption() as preemption:
-        assert not preemption.requested
+        assert preemption.exit_code == 0
         os.kill(os.getpid(), number)
-        assert preemption.requested
-        assert [signal.getsignal(each) for each in SIGNALS] == [signal.SIG_DFL] * 2
+        assert preemption.exit_code == SIGNALS[number]
+        assert [signal.getsignal(each) for each in SIGNALS] == [signal.SIG_DFL] * 3
     assert [signal.getsignal(each) for each in SIGNALS] == before
 
 
@@ -30,7 +30,7 @@ def test_first_signal_is_noted_and_the_next_one_is_the_systems(number: signal.Si
 def test_signal_ends_a_program_that_has_nothing_to_save(number: signal.Signals) -> None:
     with pytest.raises(SystemExit) as error, Preemption(exit_now=True):
         os.kill(os.getpid(), number)
-    assert error.value.code == PREEMPTED
+    assert error.value.code == (130 if number == signal.SIGINT else PREEMPTED)
 
 
 def test_other_threads_leave_signals_alone() -> None:

@@ -3,7 +3,7 @@
 
 """Every option of BPO, stated once: name, type, default, rule and meaning.
 
-Isaac Lab's configclass, the checks, the documentation of :class:`BpoOptions` and the README's table follow from it.
+Isaac Lab's configclass, the checks, the documentation of :class:`BpoOptions` and a table in docs/ follow from it.
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The arguments of ``train`` and ``play``: ours, which are read before Isaac Lab is imported, and Isaac Lab's."""
+"""The arguments of training, playing and evaluating: ours, read before Isaac Lab is imported, and Isaac Lab's."""
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
 import os
+import re
+from pathlib import Path
 from typing import Literal
 
 from isaaclab_bpo.agents import AGENT_KEYS, GYM_PREFIX
@@ -16,7 +18,7 @@ from isaaclab_bpo.robots import ASSET_MODES, select_assets
 
 from .errors import UserError
 
-Action = Literal["train", "play"]
+Action = Literal["train", "play", "evaluate"]
 
 
 def _own_parser(action: Action) -> ClosedParser:
@@ -29,9 +31,16 @@ def _own_parser(action: Action) -> ClosedParser:
         choices=ASSET_MODES,
         help="Robot files: NVIDIA's, the stand-ins of this package, or NVIDIA's where they can be reached (auto).",
     )
+    size_help = "WIDTHxHEIGHT of videos of robots without Isaac Sim. Default: 1280x720."
+    group.add_argument("--video_size", type=_size, default=(1280, 720), help=size_help)
     if action == "train":
         steps_help = "Steps of all environments together, instead of --max_iterations."
         group.add_argument("--max_steps", type=number_of_steps, help=steps_help)
+    else:
+        default = "one in each environment" if action == "play" else "100"
+        group.add_argument("--episodes", type=number_of_steps, help=f"How many episodes to run. Default: {default}.")
+    if action == "evaluate":
+        group.add_argument("--output", type=Path, help="File for the results. Default: evaluation/ by the checkpoint.")
     group.add_argument("--rl_library", choices=("rsl_rl",), default="rsl_rl", help="Implied.")
     return parser
 
@@ -45,6 +54,14 @@ def number_of_steps(text: str) -> int:
     except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1") from None
     return number
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Return width and height of a video."""
+    match = re.fullmatch(r"(\d{2,4})x(\d{2,4})", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT, such as 640x360")
+    return int(match[1]), int(match[2])
 
 
 def parse(action: Action, argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -104,8 +121,8 @@ def parse(action: Action, argv: list[str]) -> tuple[argparse.Namespace, list[str
 
 def _check_unknown(action: Action, parser: ClosedParser, left: list[str]) -> None:
     """Refuse what ``parser`` has left and is no override."""
-    other: Action = "play" if action == "train" else "train"
-    elsewhere = dict.fromkeys(_full_parser(other).options, f"it is an option of {other}")
+    others: list[Action] = [other for other in ("evaluate", "play", "train") if other != action]
+    elsewhere = {option: f"it is an option of {other}" for other in others for option in _full_parser(other).options}
     if errors := unknown_arguments(left, parser.options, elsewhere | REPLACED):
         raise UserError("; ".join(errors))
 

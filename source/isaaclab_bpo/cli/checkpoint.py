@@ -23,7 +23,7 @@ from .errors import UserError
 
 def find_checkpoint(action: Action, args: argparse.Namespace, overrides: list[str]) -> Path | None:
     """Return the local checkpoint that ``--checkpoint`` names, or None if there is none to look at."""
-    name = "latest" if args.checkpoint is None and action == "play" else args.checkpoint
+    name = "latest" if args.checkpoint is None and action != "train" else args.checkpoint
     if name is None or "://" in name or name.startswith("wandb:"):
         return None
     if name == "pretrained":
@@ -46,7 +46,7 @@ def _named(name: str) -> Path:
 
     path = Path(name)
     if path.is_dir():
-        newest_first = _checkpoints(path)
+        newest_first = checkpoints(path)
         if not newest_first:
             raise UserError(f"--checkpoint {name!r} is a folder without a file model_*.pt")
         path = newest_first[0]
@@ -60,7 +60,7 @@ def _named(name: str) -> Path:
 
 
 def _newest(selector: str, args: argparse.Namespace, overrides: list[str]) -> Path:
-    """Return the newest checkpoint of the task that is not damaged; warn of those skipped.
+    """Return the newest or best checkpoint, of the newest run of the task with one undamaged; warn of those skipped.
 
     Isaac Lab's resolve_checkpoint_selector returns the newest one, damaged or not, of runs under a single id.
     """
@@ -79,20 +79,29 @@ def _newest(selector: str, args: argparse.Namespace, overrides: list[str]) -> Pa
             of_task = run["library"] == "rsl_rl" and canonical_id(run["task"]) == canonical_id(args.task)
             if of_task and run["metadata"]["agent"] == args.agent:
                 runs.append((datetime.fromisoformat(run["created_at"]), file.parent))
-    for path in (path for _, folder in sorted(runs, reverse=True) for path in _checkpoints(folder)):
+    choose = _best if selector == "best" else checkpoints
+    for path in (path for _, folder in sorted(runs, reverse=True) for path in choose(folder)):
         try:
             _read(path)
         except CheckpointError as error:
             print(f"[isaaclab_bpo] --checkpoint {selector} skips one: {error}", file=sys.stderr)
         else:
             return path
+    hint = "take latest (a best one needs 100 episodes that ended), " if selector == "best" and runs else ""
     raise UserError(
         f"--checkpoint {selector!r} finds no run of {args.task} with agent {args.agent} in {str(root)!r} that left a "
-        "whole checkpoint: train one first, start in the folder that holds its logs/, or name a checkpoint"
+        f"whole checkpoint: {hint}train one first, start in the folder that holds its logs/, or name a checkpoint"
     )
 
 
-def _checkpoints(folder: Path) -> list[Path]:
+def _best(folder: Path) -> list[Path]:
+    """Return the best checkpoint of a run, if it has one."""
+    from isaaclab_bpo.runners import BEST
+
+    return list(folder.glob(BEST))
+
+
+def checkpoints(folder: Path) -> list[Path]:
     """Return the checkpoints in a run's folder, the one with the most iterations first."""
 
     def iterations(path: Path) -> int:

@@ -55,6 +55,8 @@ def translate(action: Action, argv: list[str]) -> Command:
     in_isaaclab = not args.task.startswith(GYM_PREFIX)
     if args.video and not in_isaaclab and action == "train":
         raise UserError(f"--video does not film {args.task} while it trains: give --video to play")
+    if args.video and action == "evaluate":
+        raise UserError("--video does not film an evaluation: give --video to play")
     machine.check_processes(getattr(args, "distributed", False))
     overrides += machine.choose_devices(args, overrides)
     checkpoint = find_checkpoint(action, args, overrides)

@@ -13,7 +13,7 @@ from .arguments import Action
 from .configuration import override
 from .errors import UserError
 
-NUM_ENVS_WITHOUT_CUDA: dict[Action, int] = {"train": 64, "play": 4}
+NUM_ENVS_WITHOUT_CUDA: dict[Action, int] = {"train": 64, "play": 4, "evaluate": 16}
 """Environments that a laptop simulates at a usable speed."""
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gymnasium
-import torch
 from isaaclab.app import LoadingScreen, launch_simulation
 from isaaclab.envs import DirectMARLEnvCfg
 from isaaclab.utils import to_dict
@@ -36,7 +36,9 @@ from isaaclab_bpo.tasks.gym_tasks import GymEnvCfg
 
 from . import video
 from .command import Command
+from .episodes import Episodes
 from .errors import UserError, fail
+from .progress import progress
 from .saved_agent import adopt_networks
 
 
@@ -52,7 +54,7 @@ def launched(command: Command) -> Iterator[Run]:
             serve_pinned_memory_without_cuda()
             common.pre_launch_video_config(env_cfg, args)
             common.show_run_summary(screen, args, env_cfg, library="rsl_rl", action=command.action)
-            screen.stage("Launching simulation")
+            screen.stage("Launching simulation (seconds, with Isaac Sim a minute)")
             run_class, simulation = Run, launch_simulation(env_cfg, args)
         with simulation, contextlib.ExitStack() as cleanup:
             common.apply_env_overrides(args, env_cfg)
@@ -101,7 +103,7 @@ class Run:
         args, env_cfg, path = self.command.args, self.command.env_cfg, None if checkpoint is None else str(checkpoint)
         env_cfg.log_dir = str(folder)
         common.apply_video_recording(env_cfg, str(folder), args, subdir=self.command.action, checkpoint_path=path)
-        self.screen.stage("Creating environment")
+        self.screen.stage("Creating environment (half a minute, at the first start of Newton two)")
         is_marl = isinstance(env_cfg, DirectMARLEnvCfg)
         # Gymnasium's time limit counts the steps of all environments at once, and nobody resets it
         gymnasium.spec(args.task).max_episode_steps = None
@@ -139,17 +141,32 @@ class Run:
             raise UserError(f"--checkpoint {error}") from None
 
     def play(self, env: Any, policy: Any) -> None:
-        """Run the policy until it is interrupted or a video is complete."""
-        obs = env.get_observations()
-
-        def step() -> None:
-            nonlocal obs
-            obs, _, dones, _ = env.step(policy(obs))
-            policy.reset(dones)
-
+        """Run the policy until a video is complete, until it is interrupted if there is a viewer, or some episodes."""
         self.screen.close()
         args, env_cfg = self.command.args, self.command.env_cfg
-        common.run_playback(step, dt=env.unwrapped.step_dt, args_cli=args, env_cfg=env_cfg)
+        if not args.video and not args.visualizer:  # nobody sees it
+            print(f"[isaaclab_bpo] {self.run_episodes(env, policy).sentence()}.")
+            return
+        obs, step = env.get_observations(), 0
+        num_frames = common.video_playback_steps(args, env_cfg)
+        with contextlib.nullcontext() if num_frames is None else progress("Filming", num_frames) as show:
+
+            def act() -> None:
+                nonlocal obs, step
+                obs, _, dones, _ = env.step(policy(obs))
+                policy.reset(dones)
+                step += 1
+                if show is not None:
+                    show(step)
+
+            common.run_playback(act, dt=env.unwrapped.step_dt, args_cli=args, env_cfg=env_cfg)
+
+    def run_episodes(self, env: Any, policy: Any) -> Episodes:
+        """Run as many episodes as are asked for, by default one in each environment."""
+        self.screen.close()
+        episodes = Episodes(env, policy, self.command.args.episodes or env.num_envs)
+        episodes.run("Episodes")
+        return episodes
 
 
 class GymRun(Run):
@@ -206,20 +223,17 @@ class GymRun(Run):
     def play(self, env: Any, policy: Any) -> None:
         """Run an episode in every environment, of video games a whole game, and print the returns; film the first."""
         self.screen.close()
-        obs, step = env.get_observations(), 0
-        returns = torch.zeros(env.num_envs, device=env.device)
-        running = torch.ones(env.num_envs, device=env.device)
+        episodes, step = Episodes(env, policy, self.command.args.episodes or env.num_envs), 0
         last_filmed = self.command.args.video_length or math.inf
+        first = episodes.left[0] - 1  # what the first environment has left after its first episode
         filming = contextlib.nullcontext() if self.video is None else video.film(self.video, env.unwrapped)
-        with torch.inference_mode(), filming as shoot:
-            while running.any():
-                if shoot is not None and running[0] and step < last_filmed:
+        with filming as shoot:
+            while episodes.left.any():
+                if shoot is not None and episodes.left[0] > first and step < last_filmed:
                     shoot()
-                obs, rewards, dones, extras = env.step(policy(obs))
-                policy.reset(dones)
-                returns += running * extras.get("raw_rewards", rewards)
-                running *= 1 - extras.get("games_over", dones)
+                episodes.step()
                 step += 1
-        each = ", ".join(f"{value:.1f}" for value in returns.tolist())
+        returns = [episode["return"] for episode in episodes.values]
+        each = ", ".join(f"{value:.1f}" for value in returns)
         what = "return of {} episodes" if env.frames_per_step is None else "score of {} games"
-        print(f"[isaaclab_bpo] Mean {what.format(env.num_envs)}: {returns.mean():.1f} ({each})")
+        print(f"[isaaclab_bpo] Mean {what.format(len(returns))}: {statistics.fmean(returns):.1f} ({each})")

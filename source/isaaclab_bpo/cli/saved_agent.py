@@ -16,6 +16,7 @@ from .errors import UserError
 SAID: dict[Action, tuple[str, ...]] = {
     "train": ("actor", "critic", "algorithm", "obs_groups", "num_steps_per_env", "clip_actions", "seed"),
     "play": ("obs_groups", "clip_actions"),
+    "evaluate": ("obs_groups", "clip_actions"),
 }
 """What of the agent's configuration tells whether a command goes on with what was trained."""
 

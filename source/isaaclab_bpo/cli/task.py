@@ -39,7 +39,7 @@ def find_task(action: Action, name: str | None, agent: str) -> str:
     if name is None:
         raise UserError("--task is missing: give the id of a task, for example --task Isaac-Velocity-Rough-G1-v0")
     task = normalize_task_name(name)
-    if action == "play" or not task.endswith("-Play-v0"):
+    if action != "train" or not task.endswith("-Play-v0"):
         task = canonical_id(task)
     if task not in tasks:
         if importlib.util.find_spec("ale_py") is None and re.search("NoFrameskip-v|ALE/", task):

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from gymnasium.vector import VectorEnv
     from isaaclab.envs import ManagerBasedRLEnv
 
-SIZE = (1280, 720)
-"""Width and height of videos that are filmed without Isaac Sim."""
-
 
 def prepare(args: argparse.Namespace, env_cfg: Any) -> None:
     """Give an environment configuration a camera that follows the robot.
@@ -57,7 +54,7 @@ def prepare(args: argparse.Namespace, env_cfg: Any) -> None:
         )
     if not args.visualizer and importlib.util.find_spec("isaacsim") is None:
         args.visualizer = ["newton_gl"]  # Newton loads what robots look like only for a viewer that is named here
-        width, height = SIZE
+        width, height = args.video_size
         env_cfg.sim.visualizer_cfgs = [
             NewtonGLVisualizerCfg(headless=True, window_width=width, window_height=height, streaming_view=False)
         ]

@@ -9,11 +9,14 @@ Isaac Lab's own entry point does the same with rsl_rl's runner, and accepts no o
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
+import json
 import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -23,13 +26,21 @@ from isaaclab_rl.utils.wandb import announce_new_run, resolve_wandb_entity
 from rsl_rl.runners import OnPolicyRunner
 
 from isaaclab_bpo.algorithms import RankLostError
+from isaaclab_bpo.compare.report import format_interval
 from isaaclab_bpo.runners import DurableRunner, Preemption
 
 from . import video
 from .command import Command
-from .errors import fail
-from .run import launched
+from .contract import write_contract
+from .demo import finish
+from .errors import UserError, fail
+from .progress import training_line
+from .run import Run, launched
 from .run_folder import run_folder
+from .summary import summary
+
+EPISODES = 100
+"""How many episodes are evaluated by default."""
 
 
 def train(command: Command) -> None:
@@ -71,13 +82,23 @@ def train(command: Command) -> None:
             iterations = left
         run.screen.close()
         starting.close()
-        with contextlib.suppress(KeyboardInterrupt):
-            try:
-                runner.learn(iterations, init_at_random_ep_len=agent_cfg.init_at_random_ep_len)
-            except (OSError, FloatingPointError, RankLostError) as error:  # a full disk, or values that are not finite
-                fail("train.py", error, code=1)
-            if torch.distributed.is_initialized():
-                torch.distributed.destroy_process_group()
+        in_line = rank == 0 and sys.stdout.isatty() and not (args.verbose or args.info)
+        try:
+            with training_line(runner.logger, folder / "train.log") if in_line else contextlib.nullcontext():
+                _learn(runner, iterations, agent_cfg.init_at_random_ep_len)
+        finally:
+            if rank == 0:
+                print(summary(command, folder, runner.logger.rewbuffer), flush=True)
+
+
+def _learn(runner: OnPolicyRunner, iterations: int, init_at_random_ep_len: bool) -> None:
+    """Train for some iterations, and leave with a sentence if the run cannot go on."""
+    try:
+        runner.learn(iterations, init_at_random_ep_len=init_at_random_ep_len)
+    except (OSError, FloatingPointError, RankLostError) as error:  # a full disk, or values that are not finite
+        fail("train.py", error, code=1)
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _prepare_rank(command: Command) -> int:
@@ -92,6 +113,19 @@ def _prepare_rank(command: Command) -> int:
     return rank
 
 
+@contextlib.contextmanager
+def _loaded(command: Command) -> Iterator[tuple[Run, OnPolicyRunner, Path]]:
+    """Launch the simulation and load the policy that a command line names; yield with them its checkpoint."""
+    with launched(command) as run:
+        command.env_cfg.seed = command.agent_cfg.seed
+        checkpoint = run.fetch_checkpoint()
+        assert checkpoint is not None  # it is the latest one unless another one is named
+        run.adopt_networks(checkpoint)
+        runner = run.make_runner(run.make_env(checkpoint.parent, checkpoint))
+        run.load(runner, checkpoint, {"actor": True, "iteration": True} if isinstance(runner, DurableRunner) else None)
+        yield run, runner, checkpoint
+
+
 def play(command: Command) -> None:
     """Play what a checked command line asks for, export the policy, and check the video.
 
@@ -100,29 +134,59 @@ def play(command: Command) -> None:
         SystemExit: If the agent or its checkpoint does not fit the task.
     """
     start = time.time()
-    with launched(command) as run:
-        command.env_cfg.seed = command.agent_cfg.seed
-        checkpoint = run.fetch_checkpoint()
-        assert checkpoint is not None  # it is the latest one unless another one is named
-        run.adopt_networks(checkpoint)
-        env = run.make_env(checkpoint.parent, checkpoint)
-        runner = run.make_runner(env)
-        run.load(runner, checkpoint)
+    with _loaded(command) as (run, runner, checkpoint):
         policy = runner.get_inference_policy(device=str(runner.env.device))
-        _export(runner, checkpoint)
+        _export(command, runner, checkpoint)
         run.play(runner.env, policy)
     if command.args.video:
         print(f"[isaaclab_bpo] {video.check(checkpoint.parent / 'videos' / 'play', start)}")
 
 
-def _export(runner: OnPolicyRunner, checkpoint: Path) -> None:
-    """Export the policy into a folder beside its checkpoint, or say why it cannot be."""
+def demo(command: Command) -> None:
+    """Film the policy that comes with the package, see :func:`play`."""
+    play(command)
+    print(f"[isaaclab_bpo] {finish()}.")
+
+
+def evaluate(command: Command) -> None:
+    """Run episodes of the policy that a checked command line names, print what they earned and write it as JSON.
+
+    Raises:
+        UserError: If the results cannot be written.
+        SystemExit: If the agent or its checkpoint does not fit the task.
+    """
+    command.args.episodes = command.args.episodes or EPISODES
+    with _loaded(command) as (run, runner, checkpoint):
+        episodes = run.run_episodes(runner.env, runner.get_inference_policy(device=str(runner.env.device)))
+        for name, estimate in episodes.estimates().items():
+            print(f"  {name}: {format_interval(estimate)}")
+        path = command.args.output or checkpoint.parent / "evaluation" / f"{checkpoint.stem}.json"
+        results = {
+            "task": command.args.task,
+            "checkpoint": str(checkpoint),
+            "seed": command.agent_cfg.seed,
+            "num_envs": runner.env.num_envs,
+            "episodes": len(episodes.values),
+            "means": {name: dataclasses.asdict(estimate) for name, estimate in episodes.estimates().items()},
+            "each": episodes.values,
+        }
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"--output {str(path)!r} cannot be written: {error.strerror}") from None
+        print(f"[isaaclab_bpo] {episodes.sentence()}; all of it is in {path}.")
+
+
+def _export(command: Command, runner: OnPolicyRunner, checkpoint: Path) -> None:
+    """Export the policy, and what a robot's program must know of it, or say why it cannot be."""
     folder = str(checkpoint.parent / "exported")
     try:
         if shutil.disk_usage(checkpoint.parent).free < checkpoint.stat().st_size:  # of which torch would die
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         runner.export_policy_to_jit(folder)
         runner.export_policy_to_onnx(folder)
+        write_contract(Path(folder), command, runner, checkpoint)
     except (OSError, RuntimeError) as error:  # torch's, of a file that it cannot open
         reason = " ".join(str(error).split("\n")[0].split())
         print(f"[isaaclab_bpo] The policy could not be exported to {folder!r}: {reason}", file=sys.stderr)

@@ -148,6 +148,11 @@ def _differing(runs: list[Run]) -> list[str]:
     return [key for key in runs[0].settings if key in shared and len({repr(run.settings[key]) for run in runs}) > 1]
 
 
+def mean(scores: np.ndarray) -> Estimate:
+    """Return the mean of ``scores``, shape (n,), with a 95 % percentile-bootstrap interval."""
+    return _estimate([scores], np.mean)
+
+
 def interquartile_mean(scores: np.ndarray) -> Estimate:
     """Return the mean of the middle half of ``scores``, with a 95 % percentile-bootstrap interval.
 

@@ -6,10 +6,12 @@
 from .checkpoint import CheckpointError, check_content
 from .checkpoint_file import prune, read, write
 from .configuration import network_changes, plain
-from .durable_runner import DurableRunner
-from .preemption import PREEMPTED, Preemption
+from .durable_runner import BEST, DurableRunner
+from .preemption import INTERRUPTED, PREEMPTED, Preemption
 
 __all__ = [
+    "BEST",
+    "INTERRUPTED",
     "PREEMPTED",
     "CheckpointError",
     "DurableRunner",

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import statistics
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -26,7 +28,16 @@ from .checkpoint_file import prune, read, write
 from .configuration import plain
 from .log_writer import protect
 from .observations import name_columns
-from .preemption import PREEMPTED, Preemption
+from .preemption import INTERRUPTED, Preemption
+
+BEST = "model_best.pt"
+"""File of the state whose episodes earned the most so far."""
+
+LOOKS_FOR_BEST = 10
+"""How many times in a save interval the runner looks whether the state is the best one."""
+
+DIAGNOSTICS = ("ratio_deviation", "clip_fraction", "above_median", "median_deviation", "kl")
+"""What BPO reports that is no loss, although rsl_rl's logger would call it one."""
 
 
 class DurableRunner(OnPolicyRunner):
@@ -34,7 +45,9 @@ class DurableRunner(OnPolicyRunner):
 
     * Checkpoints are replaced atomically and hold all that a run needs to go on bit for bit. With ``keep_last`` in the
       configuration, older ones are deleted.
-    * SIGTERM and SIGUSR1 finish the iteration, save, and exit with :data:`~isaaclab_bpo.runners.PREEMPTED`.
+    * SIGTERM and SIGUSR1 finish the iteration, save, and exit with :data:`~isaaclab_bpo.runners.PREEMPTED`; Ctrl-C does
+      so with :data:`~isaaclab_bpo.runners.INTERRUPTED`.
+    * The state whose last 100 episodes earned the most is kept in :data:`~isaaclab_bpo.runners.BEST`.
     * A full disk costs checkpoints, not the run, and a logging service costs it nothing.
     * Loading a checkpoint runs no code in it, and changes nothing if it does not fit.
     * Of video games, the mean reward in the log is the score of whole games, not what the algorithm gets: clipped
@@ -74,9 +87,16 @@ class DurableRunner(OnPolicyRunner):
         self._has_learned = self._is_learning = False
         self._random_states: Mapping[str, Any] | None = None
         self._failed_save: OSError | None = None
+        self._best_return = -math.inf
         # The only method that rsl_rl's loop calls after every iteration and on every rank
         self._log, self.logger.log = self.logger.log, self._log_then_end_iteration  # type: ignore[assignment]
         self._record, self.logger.process_env_step = self.logger.process_env_step, self._record_whole_games
+
+    @property
+    def mean_return(self) -> float | None:
+        """Mean return of the last episodes of this run, 100 at most, None before the first has ended."""
+        returns = self.logger.rewbuffer
+        return statistics.fmean(returns) if returns else None
 
     def iterations_left(self, asked: int) -> int:
         """Return how many iterations to learn: what is left, if a loaded run was cut short that was asked for as many.
@@ -100,7 +120,7 @@ class DurableRunner(OnPolicyRunner):
             ConfigurationError: If the mini-batches do not fit the environments.
             OSError: If the newest state could not be saved.
             TrainingDivergedError: If nothing could be learnt for too long; the state is saved.
-            SystemExit: After SIGTERM or SIGUSR1, with the code :data:`~isaaclab_bpo.runners.PREEMPTED`.
+            SystemExit: After a signal, with its exit code.
         """
         if not self._came_checked:
             check_mini_batches(self._plain_cfg, self.env.num_envs)  # not before: playing may have fewer environments
@@ -113,6 +133,7 @@ class DurableRunner(OnPolicyRunner):
             restore_random_states(self._random_states, self.device)
             self._random_states = None
 
+        self._best_return = self._best_return_in_folder()
         self._is_learning = True
         try:
             with Preemption() as self._preemption, _write_errors_once():
@@ -143,6 +164,7 @@ class DurableRunner(OnPolicyRunner):
             **self.alg.save(),
             "iter": self.current_learning_iteration,
             "infos": infos,
+            "mean_return": self.mean_return,
             "run": self._run,
             "cfg": self._plain_cfg,
         }
@@ -199,11 +221,35 @@ class DurableRunner(OnPolicyRunner):
         if frames_per_step is not None and self.logger.writer is not None:
             steps = (kwargs["it"] + 1) * self.cfg["num_steps_per_env"] * self.env.num_envs * self.gpu_world_size
             self.logger.ep_extras.append({"Train/steps": steps, "Train/frames": steps * frames_per_step})
-        self._log(**kwargs)
+        losses = kwargs.pop("loss_dict").copy()
+        self.logger.ep_extras.append({f"BPO/{name}": losses.pop(name) for name in DIAGNOSTICS if name in losses})
+        self._log(loss_dict=losses, **kwargs)
         self._has_learned = True
+        is_last = kwargs["it"] + 1 == kwargs["total_it"]
+        if is_last or kwargs["it"] % max(1, self.cfg["save_interval"] // LOOKS_FOR_BEST) == 0:
+            self._save_if_best()
         # After the last iteration the run is complete, so it must not be taken for preempted
-        if self._is_stop_requested() and kwargs["it"] + 1 < kwargs["total_it"]:
-            self._stop()
+        if (exit_code := self._requested_exit()) and not is_last:
+            self._stop(exit_code)
+
+    def _save_if_best(self) -> None:
+        """Keep the state as the best one if its episodes earned more than those of any before."""
+        returns, mean = self.logger.rewbuffer, self.mean_return
+        if self.logger.writer is None or mean is None or len(returns) < (returns.maxlen or 0):
+            return
+        if mean > self._best_return:
+            self._best_return = mean
+            self.save(str(Path(str(self.logger.log_dir)) / BEST))
+
+    def _best_return_in_folder(self) -> float:
+        """Return what the best state in the run's folder earned, which a resumed run must surpass; -∞ without one."""
+        path = Path(str(self.logger.log_dir)) / BEST
+        if self.logger.log_dir is None or not path.is_file():
+            return -math.inf
+        try:
+            return float(read(path, "cpu")["mean_return"])
+        except (CheckpointError, KeyError, TypeError, ValueError):  # damaged, or somebody else's
+            return -math.inf
 
     def _record_whole_games(
         self, rewards: torch.Tensor, dones: torch.Tensor, extras: dict, intrinsic_rewards: torch.Tensor | None = None
@@ -213,13 +259,13 @@ class DurableRunner(OnPolicyRunner):
             rewards, dones = (extras[name].to(self.device) for name in ("raw_rewards", "games_over"))
         self._record(rewards, dones, extras, intrinsic_rewards)
 
-    def _is_stop_requested(self) -> bool:
-        """Whether any rank was sent a signal: all of them must end with the same iteration."""
+    def _requested_exit(self) -> int:
+        """Return the exit code that a signal to any rank asks for, else 0: all end with the same iteration."""
         if not self.is_distributed:
-            return self._preemption.requested
-        requested = torch.tensor(float(self._preemption.requested), device=self.device)
+            return self._preemption.exit_code
+        requested = torch.tensor(float(self._preemption.exit_code), device=self.device)
         torch.distributed.all_reduce(requested, op=torch.distributed.ReduceOp.MAX)
-        return requested.item() > 0.0
+        return int(requested.item())
 
     def _save_and_stop_logging(self) -> str | None:
         """Save after an iteration, where the process logs at all, and return the file."""
@@ -230,12 +276,13 @@ class DurableRunner(OnPolicyRunner):
         self.logger.stop_logging_writer()
         return path
 
-    def _stop(self) -> None:
+    def _stop(self, exit_code: int) -> None:
         """Save and leave the program."""
         if path := self._save_and_stop_logging():
             self._raise_failed_save()
-            print(f"[isaaclab_bpo] Preempted after iteration {self.current_learning_iteration}: saved {path!r}.")
-        raise SystemExit(PREEMPTED)
+            how = "Interrupted" if exit_code == INTERRUPTED else "Preempted"
+            print(f"[isaaclab_bpo] {how} after iteration {self.current_learning_iteration}: saved {path!r}.")
+        raise SystemExit(exit_code)
 
     def _raise_failed_save(self) -> None:
         """Raise if the newest state is not on the disk."""

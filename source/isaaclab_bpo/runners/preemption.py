@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The signals with which a cluster's scheduler announces that it will end a job."""
+"""The signals with which a cluster's scheduler or a user ends a run: it saves before it goes."""
 
 from __future__ import annotations
 
@@ -15,23 +15,27 @@ from typing import Self
 PREEMPTED = 75
 """Exit code of a run that was preempted and can be resumed: EX_TEMPFAIL of ``sysexits.h``, "try again later"."""
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+INTERRUPTED = 128 + signal.SIGINT
+"""Exit code of a run that its user ended with Ctrl-C, as shells give it."""
+
+SIGNALS = {signal.SIGTERM: PREEMPTED, signal.SIGUSR1: PREEMPTED, signal.SIGINT: INTERRUPTED}
+"""The exit code that each signal asks for."""
 
 
 class Preemption:
-    """A context in which the first SIGTERM or SIGUSR1 is noted, and a second one ends the process at once.
+    """A context in which the first of the :data:`SIGNALS` is noted, and a second one ends the process at once.
 
     Only the main thread can receive signals: in any other one, the context does nothing.
     """
 
-    requested = False
-    """Whether a signal has come."""
+    exit_code = 0
+    """What the signal that has come asks for; 0 while none has."""
 
     def __init__(self, exit_now: bool = False) -> None:
         """Initialize the context.
 
         Args:
-            exit_now: Whether a signal ends the program with :data:`PREEMPTED`, where there is nothing to save yet.
+            exit_now: Whether a signal ends the program with its exit code, where there is nothing to save yet.
         """
         self._exit_now = exit_now
 
@@ -49,12 +53,12 @@ class Preemption:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: installed by a C library
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.requested = True
+        self.exit_code = SIGNALS[signal.Signals(number)]
         for other in SIGNALS:  # the system's own handling needs no Python, so it also ends a process that hangs
             signal.signal(other, signal.SIG_DFL)
         if self._exit_now:
-            sys.exit(PREEMPTED)
-        name = signal.Signals(number).name
+            sys.exit(self.exit_code)
+        name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         # Not print, which the signal may have interrupted
         os.write(
             2, f"[isaaclab_bpo] {name}: finishing the iteration, then saving; a second one ends at once.\n".encode()
