@@ -78,17 +78,16 @@ class Episodes:
 
 def _command_metrics(env: Any) -> dict[str, torch.Tensor]:
     """Return how well the commands of a manager-based environment are followed so far, each of shape (num_envs,)."""
-    manager: Any = getattr(env.unwrapped, "command_manager", None)
-    return {
-        f"{term}/{name}": values
-        for term in (manager.active_terms if manager is not None else ())
-        for name, values in manager.get_term(term).metrics.items()
-    }
+    manager = getattr(env.unwrapped, "command_manager", None)
+    if manager is None:
+        return {}
+    terms = {term: manager.get_term(term) for term in manager.active_terms}
+    return {f"{term}/{name}": values for term, it in terms.items() for name, values in it.metrics.items()}
 
 
 def _terminations(env: Any) -> dict[str, torch.Tensor]:
     """Return by which terms the episodes of a manager-based environment ended, each of shape (num_envs,)."""
-    manager: Any = getattr(env.unwrapped, "termination_manager", None)
-    return {
-        f"ended by {term}": manager.get_term(term) for term in (manager.active_terms if manager is not None else ())
-    }
+    manager = getattr(env.unwrapped, "termination_manager", None)
+    if manager is None:
+        return {}
+    return {f"ended by {term}": manager.get_term(term) for term in manager.active_terms}
