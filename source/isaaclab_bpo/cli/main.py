@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from isaaclab_bpo.command_line import similar
@@ -34,6 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     Raises:
         SystemExit: If it fails.
     """
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # or rsl_rl could not be imported where there is no git
     name, *arguments = (sys.argv[1:] if argv is None else argv) or ["--help"]
     if name in ("-h", "--help"):
         print(USAGE)

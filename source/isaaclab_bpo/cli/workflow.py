@@ -23,7 +23,7 @@ from isaaclab_rl.utils.wandb import announce_new_run, resolve_wandb_entity
 from rsl_rl.runners import OnPolicyRunner
 
 from isaaclab_bpo.algorithms import RankLostError
-from isaaclab_bpo.runners import DurableRunner, Preemption
+from isaaclab_bpo.runners import DurableRunner, EnvironmentFailedError, Preemption
 
 from . import video
 from .command import Command
@@ -74,7 +74,8 @@ def train(command: Command) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             try:
                 runner.learn(iterations, init_at_random_ep_len=agent_cfg.init_at_random_ep_len)
-            except (OSError, FloatingPointError, RankLostError) as error:  # a full disk, or values that are not finite
+            # A full disk, values that are not finite, an environment that raises
+            except (OSError, FloatingPointError, RankLostError, EnvironmentFailedError) as error:
                 fail("train.py", error, code=1)
             if torch.distributed.is_initialized():
                 torch.distributed.destroy_process_group()

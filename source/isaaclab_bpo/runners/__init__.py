@@ -7,12 +7,14 @@ from .checkpoint import CheckpointError, check_content
 from .checkpoint_file import prune, read, write
 from .configuration import network_changes, plain
 from .durable_runner import DurableRunner
+from .environment import EnvironmentFailedError
 from .preemption import PREEMPTED, Preemption
 
 __all__ = [
     "PREEMPTED",
     "CheckpointError",
     "DurableRunner",
+    "EnvironmentFailedError",
     "Preemption",
     "check_content",
     "network_changes",

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from rsl_rl.env import VecEnv
 from rsl_rl.runners import OnPolicyRunner
+from tensordict import TensorDict
 
 from isaaclab_bpo.algorithms import TrainingDivergedError
 from isaaclab_bpo.checks import CheckedConfiguration, check_configuration, check_mini_batches
@@ -24,6 +25,7 @@ from isaaclab_bpo.compatibility.training_state import restore_random_states, res
 from .checkpoint import CheckpointError, fit_checkpoint
 from .checkpoint_file import prune, read, write
 from .configuration import plain
+from .environment import EnvironmentFailedError, guarded, keep_traceback
 from .log_writer import protect
 from .observations import name_columns
 from .preemption import PREEMPTED, Preemption
@@ -35,6 +37,7 @@ class DurableRunner(OnPolicyRunner):
     * Checkpoints are replaced atomically and hold all that a run needs to go on bit for bit. With ``keep_last`` in the
       configuration, older ones are deleted.
     * SIGTERM and SIGUSR1 finish the iteration, save, and exit with :data:`~isaaclab_bpo.runners.PREEMPTED`.
+    * An environment that fails costs the iteration, and what it returns is read as far as it can be understood.
     * A full disk costs checkpoints, not the run, and a logging service costs it nothing.
     * Loading a checkpoint runs no code in it, and changes nothing if it does not fit.
     * Of video games, the mean reward in the log is the score of whole games, not what the algorithm gets: clipped
@@ -72,6 +75,7 @@ class DurableRunner(OnPolicyRunner):
         # How many iterations the run was asked for, and before which one it ends
         self._run = {"asked": 0, "end": 0}
         self._has_learned = self._is_learning = False
+        self._has_news = False  # whether an iteration has ended since learning began
         self._random_states: Mapping[str, Any] | None = None
         self._failed_save: OSError | None = None
         # The only method that rsl_rl's loop calls after every iteration and on every rank
@@ -100,6 +104,8 @@ class DurableRunner(OnPolicyRunner):
             ConfigurationError: If the mini-batches do not fit the environments.
             OSError: If the newest state could not be saved.
             TrainingDivergedError: If nothing could be learnt for too long; the state is saved.
+            EnvironmentFailedError: If the environment raises an error, or returns what cannot be learned from; the
+                state after the last whole iteration is saved.
             SystemExit: After SIGTERM or SIGUSR1, with the code :data:`~isaaclab_bpo.runners.PREEMPTED`.
         """
         if not self._came_checked:
@@ -113,10 +119,17 @@ class DurableRunner(OnPolicyRunner):
             restore_random_states(self._random_states, self.device)
             self._random_states = None
 
-        self._is_learning = True
+        self._is_learning, self._has_news = True, False
+        rollout: TensorDict = self.alg.storage.observations  # type: ignore[assignment]
         try:
-            with Preemption() as self._preemption, _write_errors_once():
+            with Preemption() as self._preemption, _write_errors_once(), guarded(self.env, rollout):
                 super().learn(num_learning_iterations, init_at_random_ep_len)
+        except EnvironmentFailedError as error:
+            if self.logger.writer is not None:
+                keep_traceback(error, Path(str(self.logger.log_dir)))
+            if self._has_news and (path := self._save_and_stop_logging()):
+                error.args = (f"{error}. What was learned before is saved: {path!r}",)
+            raise
         except TrainingDivergedError as error:
             self._save_and_stop_logging()  # the networks are still those of the last mini-batch that was used
             if error.columns:
@@ -200,7 +213,7 @@ class DurableRunner(OnPolicyRunner):
             steps = (kwargs["it"] + 1) * self.cfg["num_steps_per_env"] * self.env.num_envs * self.gpu_world_size
             self.logger.ep_extras.append({"Train/steps": steps, "Train/frames": steps * frames_per_step})
         self._log(**kwargs)
-        self._has_learned = True
+        self._has_learned = self._has_news = True
         # After the last iteration the run is complete, so it must not be taken for preempted
         if self._is_stop_requested() and kwargs["it"] + 1 < kwargs["total_it"]:
             self._stop()
