@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from isaaclab_bpo.command_line import similar
 
 from .errors import UserError, fail
+from .surroundings import prepare
 
 USAGE = """\
 usage: isaaclab_bpo COMMAND [ARG ...]
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     Raises:
         SystemExit: If it fails.
     """
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # or rsl_rl could not be imported where there is no git
+    prepare()
     name, *arguments = (sys.argv[1:] if argv is None else argv) or ["--help"]
     if name in ("-h", "--help"):
         print(USAGE)

@@ -31,6 +31,9 @@ from .errors import fail
 from .run import launched
 from .run_folder import run_folder
 
+CANNOT_GO_ON = (OSError, FloatingPointError, RankLostError, EnvironmentFailedError)
+"""What ends a run with a sentence: a full disk, values that are not finite, a lost rank, a failed environment."""
+
 
 def train(command: Command) -> None:
     """Train what a checked command line asks for.
@@ -74,8 +77,7 @@ def train(command: Command) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             try:
                 runner.learn(iterations, init_at_random_ep_len=agent_cfg.init_at_random_ep_len)
-            # A full disk, values that are not finite, an environment that raises
-            except (OSError, FloatingPointError, RankLostError, EnvironmentFailedError) as error:
+            except CANNOT_GO_ON as error:
                 fail("train.py", error, code=1)
             if torch.distributed.is_initialized():
                 torch.distributed.destroy_process_group()
