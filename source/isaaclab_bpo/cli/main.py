@@ -22,8 +22,8 @@ usage: isaaclab_bpo COMMAND [ARG ...]
 
 isaaclab_bpo COMMAND --help lists a command's arguments.
 
-Exit codes: 0, done; 1, the run could not go on; 2, a mistake in the command line; 75, preempted by SIGTERM or SIGUSR1
-and saved, so that the same command with --checkpoint latest finishes the run."""
+Exit codes: 0, done; 1, the run could not go on; 2, a mistake in the command line; 75, preempted by SIGTERM, SIGUSR1
+or SIGHUP and saved, so that the same command with --checkpoint latest finishes the run."""
 
 
 def main(argv: list[str] | None = None) -> None:

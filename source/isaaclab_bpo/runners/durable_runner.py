@@ -28,6 +28,7 @@ from .configuration import plain
 from .environment import EnvironmentFailedError, guarded, keep_traceback
 from .log_writer import protect
 from .observations import name_columns
+from .output import printing_survives
 from .preemption import PREEMPTED, Preemption
 
 
@@ -36,9 +37,9 @@ class DurableRunner(OnPolicyRunner):
 
     * Checkpoints are replaced atomically and hold all that a run needs to go on bit for bit. With ``keep_last`` in the
       configuration, older ones are deleted.
-    * SIGTERM and SIGUSR1 finish the iteration, save, and exit with :data:`~isaaclab_bpo.runners.PREEMPTED`.
+    * SIGTERM, SIGUSR1 and SIGHUP finish the iteration, save, and exit with :data:`~isaaclab_bpo.runners.PREEMPTED`.
     * An environment that fails costs the iteration, and what it returns is read as far as it can be understood.
-    * A full disk costs checkpoints, not the run, and a logging service costs it nothing.
+    * A full disk costs checkpoints, not the run; a logging service and a closed terminal cost it nothing.
     * Loading a checkpoint runs no code in it, and changes nothing if it does not fit.
     * Of video games, the mean reward in the log is the score of whole games, not what the algorithm gets: clipped
       rewards, and episodes of a single life. Steps and frames are counted in "Train/steps" and "Train/frames".
@@ -106,7 +107,7 @@ class DurableRunner(OnPolicyRunner):
             TrainingDivergedError: If nothing could be learnt for too long; the state is saved.
             EnvironmentFailedError: If the environment raises an error, or returns what cannot be learned from; the
                 state after the last whole iteration is saved.
-            SystemExit: After SIGTERM or SIGUSR1, with the code :data:`~isaaclab_bpo.runners.PREEMPTED`.
+            SystemExit: After SIGTERM, SIGUSR1 or SIGHUP, with the code :data:`~isaaclab_bpo.runners.PREEMPTED`.
         """
         if not self._came_checked:
             check_mini_batches(self._plain_cfg, self.env.num_envs)  # not before: playing may have fewer environments
@@ -122,7 +123,12 @@ class DurableRunner(OnPolicyRunner):
         self._is_learning, self._has_news = True, False
         rollout: TensorDict = self.alg.storage.observations  # type: ignore[assignment]
         try:
-            with Preemption() as self._preemption, _write_errors_once(), guarded(self.env, rollout):
+            with (
+                Preemption() as self._preemption,
+                printing_survives(),
+                _write_errors_once(),
+                guarded(self.env, rollout),
+            ):
                 super().learn(num_learning_iterations, init_at_random_ep_len)
         except EnvironmentFailedError as error:
             if self.logger.writer is not None:

@@ -1,10 +1,11 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The signals with which a cluster's scheduler announces that it will end a job."""
+"""The signals with which a cluster's scheduler announces that it will end a job, or a terminal that it is closed."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -15,12 +16,14 @@ from typing import Self
 PREEMPTED = 75
 """Exit code of a run that was preempted and can be resumed: EX_TEMPFAIL of ``sysexits.h``, "try again later"."""
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+"""What schedulers send, and a terminal that is closed."""
 
 
 class Preemption:
-    """A context in which the first SIGTERM or SIGUSR1 is noted, and a second one ends the process at once.
+    """A context in which the first of :data:`SIGNALS` is noted, and a second one ends the process at once.
 
+    SIGHUP stays ignored where ``nohup`` lets it be.
     Only the main thread can receive signals: in any other one, the context does nothing.
     """
 
@@ -39,7 +42,8 @@ class Preemption:
         self._previous = {}
         if threading.current_thread() is threading.main_thread():
             # Entered when learning starts, so a handler that a simulator has installed is replaced
-            self._previous = {number: signal.signal(number, self._note) for number in SIGNALS}
+            wanted = [number for number in SIGNALS if number != signal.SIGHUP or not _is_ignored(number)]
+            self._previous = {number: signal.signal(number, self._note) for number in wanted}
         return self
 
     def __exit__(
@@ -50,12 +54,15 @@ class Preemption:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
-        for other in SIGNALS:  # the system's own handling needs no Python, so it also ends a process that hangs
+        for other in self._previous:  # the system's own handling needs no Python, so it also ends a process that hangs
             signal.signal(other, signal.SIG_DFL)
         if self._exit_now:
             sys.exit(PREEMPTED)
         name = signal.Signals(number).name
-        # Not print, which the signal may have interrupted
-        os.write(
-            2, f"[isaaclab_bpo] {name}: finishing the iteration, then saving; a second one ends at once.\n".encode()
-        )
+        text = f"[isaaclab_bpo] {name}: finishing the iteration, then saving; a second one ends at once.\n"
+        with contextlib.suppress(OSError):  # the terminal is gone
+            os.write(2, text.encode())  # not print, which the signal may have interrupted
+
+
+def _is_ignored(number: signal.Signals) -> bool:
+    return signal.getsignal(number) is signal.SIG_IGN
