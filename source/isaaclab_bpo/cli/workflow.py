@@ -31,8 +31,15 @@ from .errors import fail
 from .run import launched
 from .run_folder import run_folder
 
-CANNOT_GO_ON = (OSError, FloatingPointError, RankLostError, EnvironmentFailedError)
-"""What ends a run with a sentence: a full disk, values that are not finite, a lost rank, a failed environment."""
+CANNOT_GO_ON = (
+    OSError,
+    FloatingPointError,
+    RankLostError,
+    EnvironmentFailedError,
+    MemoryError,
+    torch.OutOfMemoryError,
+)
+"""What ends a run with a sentence: a full disk, values that are not finite, a lost rank, a failed environment, ..."""
 
 
 def train(command: Command) -> None:

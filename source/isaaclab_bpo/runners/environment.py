@@ -127,7 +127,7 @@ class _Reader:
             raise EnvironmentFailedError(
                 f"the environment's {name} have shape {tuple(tensor.shape)}: it must be ({self._num_envs},)"
             )
-        return tensor.view(-1)
+        return tensor.reshape(-1)
 
     def _read_extras(self, extras: Any) -> dict[str, Any]:
         if not isinstance(extras, Mapping | None):
