@@ -78,7 +78,7 @@ class _Reader:
 
     def __init__(self, env: VecEnv, rollout: TensorDict) -> None:
         self._num_envs, self._device = env.num_envs, env.device
-        self._groups: dict[str, torch.Tensor] = {str(name): group[0] for name, group in rollout.items()}
+        self._groups: dict[str, Any] = {str(name): group[0] for name, group in rollout.items()}
         self._said: set[str] = set()
 
     def read_step(self, result: Any) -> tuple[TensorDictBase, torch.Tensor, torch.Tensor, dict[str, Any]]:
