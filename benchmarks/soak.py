@@ -41,8 +41,8 @@ SECONDS_PER_ITERATION = 6.0
 POLL = 5.0
 DISK = 256  # [MB]
 CLOCKS = ("-30d", "+400d", "+0")
-WARM_UP = 120.0
-"""Seconds of a process's life in which it may grow."""
+WARM_UP = 900.0
+"""Seconds of a process's life in which it may grow: it imports, makes the scene, and learns for the first time."""
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
