@@ -271,6 +271,15 @@ def test_sections_of_wrong_types_are_named() -> None:
         ({"algorithm.num_mini_batches": 96}, 4, "num_mini_batches=96 is not valid: it leaves 1 sample"),
         ({"algorithm.clip_param": None}, 4, "clip_param=None needs ratio_lower and ratio_upper"),
         ({"algorithm.share_cnn_encoders": True}, 4, "share_cnn_encoders=True needs CNNModel"),
+        (
+            {
+                "device": "cpu",
+                "algorithm.use_mixed_precision": True,
+                "actor.distribution_cfg.class_name": "BetaDistribution",
+            },
+            4,
+            "use_mixed_precision=True is not valid with actor.distribution_cfg.class_name='BetaDistribution' on the",
+        ),
     ],
 )
 def test_fields_that_do_not_fit_together_are_named(changes: dict, num_envs: int, sentence: str) -> None:

@@ -8,11 +8,20 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from isaaclab_bpo.runners import PREEMPTED, Preemption
 from isaaclab_bpo.runners.preemption import SIGNALS
+
+
+@pytest.fixture(autouse=True)
+def terminal() -> Iterator[None]:
+    """These tests may run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -22,7 +31,7 @@ def test_first_signal_is_noted_and_the_next_one_is_the_systems(number: signal.Si
         assert preemption.exit_code == 0
         os.kill(os.getpid(), number)
         assert preemption.exit_code == SIGNALS[number]
-        assert [signal.getsignal(each) for each in SIGNALS] == [signal.SIG_DFL] * 3
+        assert [signal.getsignal(each) for each in SIGNALS] == [signal.SIG_DFL] * len(SIGNALS)
     assert [signal.getsignal(each) for each in SIGNALS] == before
 
 
@@ -31,6 +40,16 @@ def test_signal_ends_a_program_that_has_nothing_to_save(number: signal.Signals) 
     with pytest.raises(SystemExit) as error, Preemption(exit_now=True):
         os.kill(os.getpid(), number)
     assert error.value.code == (130 if number == signal.SIGINT else PREEMPTED)
+
+
+def test_a_terminal_that_nohup_keeps_away_stays_away() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with Preemption() as preemption:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert preemption.exit_code == 0
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert preemption.exit_code == PREEMPTED
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 def test_other_threads_leave_signals_alone() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from rsl_rl.algorithms import PPO
 from rsl_rl.extensions import RandomNetworkDistillation
 from rsl_rl.models import CNNModel, MLPModel
-from rsl_rl.modules import CNN, RNN, Distribution, GaussianDistribution
+from rsl_rl.modules import CNN, RNN, BetaDistribution, Distribution, GaussianDistribution
 from rsl_rl.utils import compile_model, resolve_callable, resolve_nn_activation
 from torch import nn
 
@@ -160,6 +160,7 @@ def configuration_errors(
             errors.append("algorithm.symmetry_cfg needs networks without memory: rsl_rl has no symmetry for RNNModel.")
     if algorithm.get("share_cnn_encoders") is True and not all(issubclass(it, CNNModel) for it in _model_classes(cfg)):
         errors.append("algorithm.share_cnn_encoders=True needs CNNModel for actor and critic.")
+    errors += _mixed_precision_errors(cfg)
     return errors if num_envs is None else errors + _mini_batch_errors(cfg, num_envs)
 
 
@@ -263,6 +264,25 @@ def _model_classes(cfg: Mapping[str, Any]) -> list[type]:
 
 def _is_recurrent(cfg: Mapping[str, Any]) -> bool:
     return any(model.is_recurrent for model in _model_classes(cfg))
+
+
+def _mixed_precision_errors(cfg: Mapping[str, Any]) -> list[str]:
+    """Judge whether actions can be sampled in mixed precision."""
+    actor = cfg.get("actor")
+    distribution = actor.get("distribution_cfg") if isinstance(actor, Mapping) else None
+    is_named, _ = DISTRIBUTION_RULES["class_name"]
+    if (
+        cfg["algorithm"].get("use_mixed_precision") is not True
+        or cfg.get("device") != "cpu"
+        or not isinstance(distribution, Mapping)
+        or not is_named(name := distribution.get("class_name"))
+        or not issubclass(resolve_callable(name), BetaDistribution)  # type: ignore[arg-type]
+    ):
+        return []
+    return [
+        "algorithm.use_mixed_precision=True is not valid with actor.distribution_cfg.class_name="
+        f"{name!r} on the CPU, where torch cannot sample it in bfloat16: set it to false."
+    ]
 
 
 def _mini_batch_errors(cfg: Mapping[str, Any], num_envs: int) -> list[str]:

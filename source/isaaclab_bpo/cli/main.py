@@ -15,6 +15,7 @@ from isaaclab_bpo.command_line import similar
 
 from . import demo
 from .errors import UserError, fail
+from .surroundings import prepare
 
 USAGE = """\
 usage: isaaclab_bpo COMMAND [ARG ...]
@@ -30,8 +31,8 @@ usage: isaaclab_bpo COMMAND [ARG ...]
 
 isaaclab_bpo COMMAND --help lists a command's arguments.
 
-Exit codes: 0, done; 1, the run could not go on; 2, a mistake in the command line; 75, preempted by SIGTERM or SIGUSR1
-and saved, so that the same command with --checkpoint latest finishes the run; 130, the same after Ctrl-C."""
+Exit codes: 0, done; 1, the run could not go on; 2, a mistake in the command line; 75, preempted by SIGTERM, SIGUSR1 or
+SIGHUP and saved, so that the same command with --checkpoint latest finishes the run; 130, the same after Ctrl-C."""
 
 HELP = Path(__file__).parent / "data" / "help"
 """What --help prints, by docs/make_help.py: the arguments of Isaac Lab take seconds to import."""
@@ -48,6 +49,7 @@ def main(argv: list[str] | None = None) -> None:
     Raises:
         SystemExit: If it fails.
     """
+    prepare()
     try:
         _run(*((sys.argv[1:] if argv is None else argv) or ["--help"]))
     except KeyboardInterrupt:  # while there was nothing to save

@@ -198,8 +198,9 @@ class GymRun(Run):
                 num_threads=cfg.num_threads,
                 render_mode=cfg.render_mode,
             )
-        except (gymnasium.error.Error, ValueError) as error:
-            raise UserError(f"--task {self.command.args.task}: {error}") from None
+        except Exception as error:  # whatever an environment of somebody else may raise
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise UserError(f"--task {self.command.args.task} cannot be made: {reason}") from None
         self.cleanup.callback(env.close)
         return env
 

@@ -27,7 +27,7 @@ from rsl_rl.runners import OnPolicyRunner
 
 from isaaclab_bpo.algorithms import RankLostError
 from isaaclab_bpo.compare.report import format_interval
-from isaaclab_bpo.runners import DurableRunner, Preemption
+from isaaclab_bpo.runners import DurableRunner, EnvironmentFailedError, Preemption
 
 from . import video
 from .command import Command
@@ -41,6 +41,16 @@ from .summary import summary
 
 EPISODES = 100
 """How many episodes are evaluated by default."""
+
+CANNOT_GO_ON = (
+    OSError,
+    FloatingPointError,
+    RankLostError,
+    EnvironmentFailedError,
+    MemoryError,
+    torch.OutOfMemoryError,
+)
+"""What ends a run with a sentence: a full disk, values that are not finite, a lost rank, a failed environment, ..."""
 
 
 def train(command: Command) -> None:
@@ -95,7 +105,7 @@ def _learn(runner: OnPolicyRunner, iterations: int, init_at_random_ep_len: bool)
     """Train for some iterations, and leave with a sentence if the run cannot go on."""
     try:
         runner.learn(iterations, init_at_random_ep_len=init_at_random_ep_len)
-    except (OSError, FloatingPointError, RankLostError) as error:  # a full disk, or values that are not finite
+    except CANNOT_GO_ON as error:
         fail("train.py", error, code=1)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

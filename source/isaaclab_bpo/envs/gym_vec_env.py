@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import math
 from typing import Any
 
@@ -147,7 +148,8 @@ def make_gym_vec_env(
     """Make an environment that is registered with Gymnasium, for rsl_rl.
 
     Args:
-        id: Id of the environment, for example ``"Hopper-v5"``; Atari's games are those of :func:`~.atari.make_atari`.
+        id: Id of the environment, for example ``"Hopper-v5"``, or as Gymnasium takes it with the module that registers
+            it, ``"module:Name-v0"``; Atari's games are those of :func:`~.atari.make_atari`.
         num_envs: Number of copies.
         device: Device of the tensors for rsl_rl.
         seed: Seed of the first copy, the others have the next ones.
@@ -162,6 +164,9 @@ def make_gym_vec_env(
     """
     with contextlib.suppress(ModuleNotFoundError):  # an extra
         import ale_py  # noqa: F401  # registers Atari's games
+    module, _, id = id.rpartition(":")
+    if module:
+        importlib.import_module(module)
     spec = gymnasium.spec(id)
     if spec.entry_point == "ale_py.env:AtariEnv":
         from .atari import make_atari

@@ -7,6 +7,7 @@ from .checkpoint import CheckpointError, check_content
 from .checkpoint_file import prune, read, write
 from .configuration import network_changes, plain
 from .durable_runner import BEST, DurableRunner
+from .environment import EnvironmentFailedError
 from .preemption import INTERRUPTED, PREEMPTED, Preemption
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "PREEMPTED",
     "CheckpointError",
     "DurableRunner",
+    "EnvironmentFailedError",
     "Preemption",
     "check_content",
     "network_changes",

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from rsl_rl.env import VecEnv
 from rsl_rl.runners import OnPolicyRunner
+from tensordict import TensorDict
 
 from isaaclab_bpo.algorithms import TrainingDivergedError
 from isaaclab_bpo.checks import CheckedConfiguration, check_configuration, check_mini_batches
@@ -26,8 +27,10 @@ from isaaclab_bpo.compatibility.training_state import restore_random_states, res
 from .checkpoint import CheckpointError, fit_checkpoint
 from .checkpoint_file import prune, read, write
 from .configuration import plain
+from .environment import EnvironmentFailedError, guarded, keep_traceback
 from .log_writer import protect
 from .observations import name_columns
+from .output import printing_survives
 from .preemption import INTERRUPTED, Preemption
 
 BEST = "model_best.pt"
@@ -45,10 +48,11 @@ class DurableRunner(OnPolicyRunner):
 
     * Checkpoints are replaced atomically and hold all that a run needs to go on bit for bit. With ``keep_last`` in the
       configuration, older ones are deleted.
-    * SIGTERM and SIGUSR1 finish the iteration, save, and exit with :data:`~isaaclab_bpo.runners.PREEMPTED`; Ctrl-C does
-      so with :data:`~isaaclab_bpo.runners.INTERRUPTED`.
+    * SIGTERM, SIGUSR1 and SIGHUP finish the iteration, save, and exit with :data:`~isaaclab_bpo.runners.PREEMPTED`;
+      Ctrl-C does so with :data:`~isaaclab_bpo.runners.INTERRUPTED`.
+    * An environment that fails costs the iteration, and what it returns is read as far as it can be understood.
     * The state whose last 100 episodes earned the most is kept in :data:`~isaaclab_bpo.runners.BEST`.
-    * A full disk costs checkpoints, not the run, and a logging service costs it nothing.
+    * A full disk costs checkpoints, not the run; a logging service and a closed terminal cost it nothing.
     * Loading a checkpoint runs no code in it, and changes nothing if it does not fit.
     * Of video games, the mean reward in the log is the score of whole games, not what the algorithm gets: clipped
       rewards, and episodes of a single life. Steps and frames are counted in "Train/steps" and "Train/frames".
@@ -85,6 +89,7 @@ class DurableRunner(OnPolicyRunner):
         # How many iterations the run was asked for, and before which one it ends
         self._run = {"asked": 0, "end": 0}
         self._has_learned = self._is_learning = False
+        self._has_news = False  # whether an iteration has ended since learning began
         self._random_states: Mapping[str, Any] | None = None
         self._failed_save: OSError | None = None
         self._best_return = -math.inf
@@ -120,6 +125,8 @@ class DurableRunner(OnPolicyRunner):
             ConfigurationError: If the mini-batches do not fit the environments.
             OSError: If the newest state could not be saved.
             TrainingDivergedError: If nothing could be learnt for too long; the state is saved.
+            EnvironmentFailedError: If the environment raises an error, or returns what cannot be learned from; the
+                state after the last whole iteration is saved.
             SystemExit: After a signal, with its exit code.
         """
         if not self._came_checked:
@@ -134,10 +141,22 @@ class DurableRunner(OnPolicyRunner):
             self._random_states = None
 
         self._best_return = self._best_return_in_folder()
-        self._is_learning = True
+        self._is_learning, self._has_news = True, False
+        rollout: TensorDict = self.alg.storage.observations  # type: ignore[assignment]
         try:
-            with Preemption() as self._preemption, _write_errors_once():
+            with (
+                Preemption() as self._preemption,
+                printing_survives(),
+                _write_errors_once(),
+                guarded(self.env, rollout),
+            ):
                 super().learn(num_learning_iterations, init_at_random_ep_len)
+        except EnvironmentFailedError as error:
+            if self.logger.writer is not None:
+                keep_traceback(error, Path(str(self.logger.log_dir)))
+            if self._has_news and (path := self._save_and_stop_logging()):
+                error.args = (f"{error}. What was learned before is saved: {path!r}",)
+            raise
         except TrainingDivergedError as error:
             self._save_and_stop_logging()  # the networks are still those of the last mini-batch that was used
             if error.columns:
@@ -224,7 +243,7 @@ class DurableRunner(OnPolicyRunner):
         losses = kwargs.pop("loss_dict").copy()
         self.logger.ep_extras.append({f"BPO/{name}": losses.pop(name) for name in DIAGNOSTICS if name in losses})
         self._log(loss_dict=losses, **kwargs)
-        self._has_learned = True
+        self._has_learned = self._has_news = True
         is_last = kwargs["it"] + 1 == kwargs["total_it"]
         if is_last or kwargs["it"] % max(1, self.cfg["save_interval"] // LOOKS_FOR_BEST) == 0:
             self._save_if_best()

@@ -1,10 +1,11 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The signals with which a cluster's scheduler or a user ends a run: it saves before it goes."""
+"""The signals with which a scheduler, a user or a closed terminal ends a run: it saves before it goes."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -18,13 +19,19 @@ PREEMPTED = 75
 INTERRUPTED = 128 + signal.SIGINT
 """Exit code of a run that its user ended with Ctrl-C, as shells give it."""
 
-SIGNALS = {signal.SIGTERM: PREEMPTED, signal.SIGUSR1: PREEMPTED, signal.SIGINT: INTERRUPTED}
+SIGNALS = {
+    signal.SIGTERM: PREEMPTED,
+    signal.SIGUSR1: PREEMPTED,
+    signal.SIGHUP: PREEMPTED,
+    signal.SIGINT: INTERRUPTED,
+}
 """The exit code that each signal asks for."""
 
 
 class Preemption:
     """A context in which the first of the :data:`SIGNALS` is noted, and a second one ends the process at once.
 
+    SIGHUP stays ignored where ``nohup`` lets it be.
     Only the main thread can receive signals: in any other one, the context does nothing.
     """
 
@@ -43,7 +50,8 @@ class Preemption:
         self._previous = {}
         if threading.current_thread() is threading.main_thread():
             # Entered when learning starts, so a handler that a simulator has installed is replaced
-            self._previous = {number: signal.signal(number, self._note) for number in SIGNALS}
+            wanted = [number for number in SIGNALS if number != signal.SIGHUP or not _is_ignored(number)]
+            self._previous = {number: signal.signal(number, self._note) for number in wanted}
         return self
 
     def __exit__(
@@ -54,12 +62,15 @@ class Preemption:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.exit_code = SIGNALS[signal.Signals(number)]
-        for other in SIGNALS:  # the system's own handling needs no Python, so it also ends a process that hangs
+        for other in self._previous:  # the system's own handling needs no Python, so it also ends a process that hangs
             signal.signal(other, signal.SIG_DFL)
         if self._exit_now:
             sys.exit(self.exit_code)
         name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
-        # Not print, which the signal may have interrupted
-        os.write(
-            2, f"[isaaclab_bpo] {name}: finishing the iteration, then saving; a second one ends at once.\n".encode()
-        )
+        text = f"[isaaclab_bpo] {name}: finishing the iteration, then saving; a second one ends at once.\n"
+        with contextlib.suppress(OSError):  # the terminal is gone
+            os.write(2, text.encode())  # not print, which the signal may have interrupted
+
+
+def _is_ignored(number: signal.Signals) -> bool:
+    return signal.getsignal(number) is signal.SIG_IGN
