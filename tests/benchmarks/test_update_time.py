@@ -116,5 +116,5 @@ def test_kernels_are_counted_by_phase_and_views_are_none() -> None:
         torch.empty(3)
         launches.phase = "second"
         (x + x).mul_(2.0)
-        torch._foreach_add_([x, x], 1.0)
+        torch._foreach_add_([x, x], 1.0)  # type: ignore[reportPrivateImportUsage]
     assert launches.counts == {"second": 3}

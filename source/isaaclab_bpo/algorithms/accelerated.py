@@ -118,11 +118,11 @@ class AcceleratedBPO(BPO):
         """Compute V, λ-returns and advantages of the rollout anew with the current critic."""
         return self._make_graphs()[1]() if self.uses_graphs else super().refresh_targets()
 
-    def update_mini_batch(self, indices: torch.Tensor) -> torch.Tensor:
-        """Take one optimizer step on the transitions of some indices, shape (B,)."""
+    def update_mini_batch(self, batch: torch.Tensor) -> torch.Tensor:
+        """Take one optimizer step on a mini-batch, given the indices of its transitions, shape (B,)."""
         if self.uses_graphs:
-            return self._make_graphs()[0](indices)
-        return super().update_mini_batch(self.storage.mini_batch(indices))
+            return self._make_graphs()[0](batch)
+        return super().update_mini_batch(self.storage.mini_batch(batch))
 
     def evaluate_actor(self, batch: RolloutStorage.Batch) -> torch.Tensor:
         """See :meth:`BPO.evaluate_actor`; no sample is drawn, which would make the host wait."""

@@ -125,8 +125,8 @@ class BPO(PPO):
         """
         if self.options.online_advantage:
             advantages = returns - values
-        temperature, divergence = self.options.temperature, self.options.loss
-        return brrl.bpo_loss(ratio, returns - medians, advantages, self.bounds, temperature, divergence)
+        options = self.options
+        return brrl.bpo_loss(ratio, returns - medians, advantages, self.bounds, options.temperature, options.loss)
 
     # Collection
 

@@ -100,7 +100,7 @@ class MedianCritic(MedianEstimator):
 
     def pair_with(self, critic: MLPModel) -> None:
         """Evaluate it together with the critic from now on, by half as many operations, if both are MLPs only."""
-        if type(self.network).forward is type(critic).forward is MLPModel.forward:
+        if type(self.model).forward is type(critic).forward is MLPModel.forward:
             self._pair = PairedMLPModel(critic, self.model)
 
     @property
