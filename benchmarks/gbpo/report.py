@@ -1,9 +1,9 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The table and the curves of what ``run.py`` has done so far.
+"""The tables and the curves of what ``run.py`` has done so far.
 
-./isaaclab.sh -p benchmarks/gbpo/report.py [RUNS] prints the table and draws docs/figures/gbpo_<reward>.png.
+./isaaclab.sh -p benchmarks/gbpo/report.py [RUNS] prints the tables and draws docs/figures/gbpo_<reward>.png.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 RUNS = ROOT / "benchmarks" / "results" / "gbpo" / "runs.jsonl"
 PASS = 4
 """Rounds in a pass over the questions."""
+START = 0.739
+"""Accuracy of the pretrained model, measured as the final accuracy is: the mean of three measurements."""
 COLORS = {"grpo": "#d95f02", "gbpo": "#1b6ca8", "gbpo-exact": "#66a61e"}
 
 Cells = dict[tuple[str, int, float, str], list[dict[str, Any]]]
@@ -40,19 +42,26 @@ def collapsed(run: dict[str, Any]) -> bool:
     return np.mean(run["accuracy"][-PASS:]) < run["accuracy"][0]
 
 
-def table(cells: Cells) -> str:
-    """Return a table in Markdown."""
-    lines = [
-        "| reward | epochs | ε | variant | seeds | final accuracy | lowest to highest | collapsed | KL |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for (reward, epochs, epsilon, variant), runs in sorted(cells.items()):
-        final = [run["final_accuracy"] for run in runs]
-        lines.append(
-            f"| {reward} | {epochs} | {epsilon} | {variant} | {len(runs)} | {np.mean(final):.3f} | "
-            f"{min(final):.3f} to {max(final):.3f} | {sum(map(collapsed, runs))} of {len(runs)} | "
-            f"{np.mean([run['kl'][-1] for run in runs]):.2f} |"
-        )
+def table(cells: Cells, reward: str) -> str:
+    """Return a table in Markdown: mean, lowest and highest final accuracy, and KL, of each variant."""
+    lines = [f"| epochs | ε | {' | '.join(COLORS)} |", "| --- | --- |" + " --- |" * len(COLORS)]
+    for epochs, epsilon in sorted({key[1:3] for key in cells if key[0] == reward}):
+        row = []
+        for variant in COLORS:
+            runs = cells[reward, epochs, epsilon, variant]
+            final, kl = [run["final_accuracy"] for run in runs], np.mean([run["kl"][-1] for run in runs])
+            row.append(f"{np.mean(final):.3f} ({min(final):.3f} to {max(final):.3f}), {kl:.2f}")
+        lines.append(f"| {epochs} | {epsilon} | {' | '.join(row)} |")
+    return "\n".join(lines)
+
+
+def below_start(cells: Cells) -> str:
+    """Say how many runs of each variant collapsed, and how many ended below the pretrained model's accuracy."""
+    lines = []
+    for variant in COLORS:
+        runs = [run for key, runs in cells.items() if key[3] == variant for run in runs]
+        ended = sum(run["final_accuracy"] < START for run in runs)
+        lines.append(f"{variant}: {len(runs)} runs, {sum(map(collapsed, runs))} collapsed, {ended} ended below {START}")
     return "\n".join(lines)
 
 
@@ -82,4 +91,5 @@ if __name__ == "__main__":
     done = read(Path(sys.argv[1]) if len(sys.argv) > 1 else RUNS)
     for reward in sorted({key[0] for key in done}):
         draw(done, reward, ROOT / "docs" / "figures" / f"gbpo_{reward}.png")
-    print(table(done))
+        print(f"\n{reward}\n\n{table(done, reward)}")
+    print(f"\n{below_start(done)}")
