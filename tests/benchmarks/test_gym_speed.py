@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The benchmark on Atari times what our side does, and says how to install the other side."""
+"""The benchmark on Gymnasium's tasks times what our side does, and says how to install the other side."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-import atari_speed
+import gym_speed
 
-PROGRAM = str(Path(__file__).parents[2] / "benchmarks" / "atari_speed.py")
+PROGRAM = str(Path(__file__).parents[2] / "benchmarks" / "gym_speed.py")
 
 
 def test_too_few_rounds_are_refused() -> None:
@@ -30,27 +30,28 @@ def test_missing_stable_baselines3_is_said_in_one_sentence() -> None:
     done = subprocess.run([sys.executable, PROGRAM, "--preset", "cpu"], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith(
-        "atari_speed.py: error: Stable-Baselines3 or OpenCV is not installed: run this program with `uv run "
+        "gym_speed.py: error: Stable-Baselines3 or OpenCV is not installed: run this program with `uv run "
     )
 
 
-def test_every_step_and_update_is_timed() -> None:
-    iterate, seconds = atari_speed.make_ours("bpo", "PongNoFrameskip-v4", "cpu", num_threads=1)
+@pytest.mark.parametrize("env_id", ["PongNoFrameskip-v4", "Pendulum-v1"])
+def test_every_step_and_update_is_timed(env_id: str) -> None:
+    iterate, seconds = gym_speed.make_ours("bpo", env_id, "cpu", num_threads=1)
     calls = {}
 
     def count() -> None:
         iterate()
         calls.update({phase: len(times) for phase, times in seconds.items()})
 
-    result = atari_speed.measure({"BPO": (count, seconds)}, 2, "cpu")["BPO"]
+    result = gym_speed.measure({"BPO": (count, seconds)}, 2, "cpu")["BPO"]
     assert calls == {"simulation": 128, "update": 1}
-    assert all(len(result[phase]) == 2 and min(result[phase]) > 0.0 for phase in atari_speed.PHASES)
+    assert all(len(result[phase]) == 2 and min(result[phase]) > 0.0 for phase in gym_speed.PHASES)
 
 
 def test_report_by_hand(capsys: pytest.CaptureFixture) -> None:
     phases = {"simulation": [1.0, 1.0], "inference": [1.0, 3.0], "update": [2.0, 4.0]}
     twice = {phase: [2.0 * seconds for seconds in times] for phase, times in phases.items()}
-    atari_speed.report({"BPO": phases, atari_speed.STABLE_BASELINES3: twice}, 600)
+    gym_speed.report({"BPO": phases, gym_speed.STABLE_BASELINES3: twice}, 600)
     _, ours, theirs = capsys.readouterr().out.splitlines()
     assert ours.split()[1:] == ["600", "300", "200", "100", "2.00"]
     assert theirs.split()[2:] == ["300", "150", "100", "50", "1.00"]

@@ -1,14 +1,15 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Steps per second of BPO and PPO on an Atari game against Stable-Baselines3's PPO, alternating in one process.
+"""Steps per second of BPO and PPO on a task of Gymnasium against Stable-Baselines3's PPO, alternating in one process.
 
     source .venv/bin/activate
     uv run --no-project --active --with stable-baselines3==2.9.2 --with opencv-python-headless \
-        python benchmarks/atari_speed.py --preset cpu  # or gpu
+        python benchmarks/gym_speed.py --preset cpu [--env Hopper-v5]  # or gpu
 
-Writes JSON and a plot to benchmarks/results. Networks, batch and epochs are the same for all. Games are stepped by one
-thread, as Stable-Baselines3's ``make_atari_env`` does it, unless ``--threads`` is given.
+Writes JSON and a plot to benchmarks/results. Networks, batch and epochs are the same for all: those of the paper on
+Atari, and on a task without images two layers of 64, mini-batches of 64 and ten epochs. Environments are stepped by one
+thread, as Stable-Baselines3 does it, unless ``--threads`` is given.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ from isaaclab_bpo.envs import make_gym_vec_env
 from update_time import timer
 
 PRESETS = {"cpu": "cpu", "gpu": "cuda:0"}
-NUM_EPOCHS = 4  # PPO's; BPO's own setting is 5
 STABLE_BASELINES3 = "Stable-Baselines3's PPO"
 PHASES = ("simulation", "inference", "update")
 
@@ -55,12 +55,28 @@ def timed(owner: Any, name: str, device: str) -> list[float]:
     return seconds
 
 
+def has_images(env_id: str) -> bool:
+    """Return whether a task is an Atari game."""
+    return "NoFrameskip" in env_id
+
+
+def make_cfg(algorithm: str, env_id: str) -> Any:
+    """Return the configuration of BPO or PPO."""
+    if has_images(env_id):
+        cfg: Any = getattr(agents, f"{algorithm}_cfg")(env_id, images=True, nvec=[])
+        cfg.algorithm.num_learning_epochs = 4  # PPO's; BPO's own setting is 5
+    else:
+        cfg = getattr(agents, f"{algorithm}_cfg")(env_id, images=False, nvec=None)
+        cfg.algorithm.num_learning_epochs, cfg.algorithm.num_mini_batches = 10, 16
+        cfg.algorithm.schedule = "fixed"  # Stable-Baselines3 has no other
+    return cfg
+
+
 def make_ours(algorithm: str, env_id: str, device: str, num_threads: int) -> Learner:
     """Make BPO or PPO as the task's command does, under rsl_rl's runner."""
     from isaaclab_rl.rsl_rl import handle_deprecated_rsl_rl_cfg  # slow: not before the arguments are checked
 
-    cfg: Any = getattr(agents, f"{algorithm}_cfg")(env_id, images=True, nvec=[])
-    cfg.algorithm.num_learning_epochs = NUM_EPOCHS
+    cfg = make_cfg(algorithm, env_id)
     handle_deprecated_rsl_rl_cfg(cfg, version("rsl-rl-lib"))
     env = make_gym_vec_env(env_id, agents.NUM_ENVS, device, seed=0, num_threads=num_threads)
     runner = OnPolicyRunner(env, cfg.to_dict(), log_dir=None, device=device)
@@ -71,17 +87,22 @@ def make_ours(algorithm: str, env_id: str, device: str, num_threads: int) -> Lea
 def make_stable_baselines3(env_id: str, device: str) -> Learner:
     """Make Stable-Baselines3's PPO with the same networks and settings, and its own wrappers."""
     from stable_baselines3 import PPO  # type: ignore[import-not-found]
-    from stable_baselines3.common.env_util import make_atari_env  # type: ignore[import-not-found]
+    from stable_baselines3.common.env_util import make_atari_env, make_vec_env  # type: ignore[import-not-found]
     from stable_baselines3.common.vec_env import VecFrameStack  # type: ignore[import-not-found]
 
-    cfg: Any = agents.ppo_cfg(env_id, images=True, nvec=[])
+    cfg = make_cfg("ppo", env_id)
     settings = cfg.algorithm
+    if has_images(env_id):
+        env = VecFrameStack(make_atari_env(env_id, agents.NUM_ENVS, seed=0), 4)
+    else:
+        env = make_vec_env(env_id, agents.NUM_ENVS, seed=0)
+    activation = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}[cfg.actor.activation]
     model = PPO(
-        "CnnPolicy",
-        VecFrameStack(make_atari_env(env_id, agents.NUM_ENVS, seed=0), 4),
+        "CnnPolicy" if has_images(env_id) else "MlpPolicy",
+        env,
         n_steps=cfg.num_steps_per_env,
         batch_size=agents.NUM_ENVS * cfg.num_steps_per_env // settings.num_mini_batches,
-        n_epochs=NUM_EPOCHS,
+        n_epochs=settings.num_learning_epochs,
         learning_rate=settings.learning_rate,
         gamma=settings.gamma,
         gae_lambda=settings.lam,
@@ -89,7 +110,7 @@ def make_stable_baselines3(env_id: str, device: str) -> Learner:
         ent_coef=settings.entropy_coef,
         vf_coef=settings.value_loss_coef,
         max_grad_norm=settings.max_grad_norm,
-        policy_kwargs={"net_arch": cfg.actor.hidden_dims, "activation_fn": torch.nn.ReLU},
+        policy_kwargs={"net_arch": cfg.actor.hidden_dims, "activation_fn": activation},
         device=device,
     )
     seconds = {"simulation": timed(model.env, "step", device), "update": timed(model, "train", device)}
@@ -150,7 +171,7 @@ def plot(results: dict[str, dict[str, list[float]]], num_steps: int, path: Path)
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--preset", choices=PRESETS, default="gpu" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--game", default="Breakout")
+    parser.add_argument("--env", default="BreakoutNoFrameskip-v4", help="A game without frame skip, or a task.")
     parser.add_argument("--rounds", type=machine.number_of_rounds, default=15)
     parser.add_argument("--threads", type=int, default=1, help="Threads of torch on the CPU, and of our games.")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
@@ -161,7 +182,7 @@ def main() -> None:
     if any(importlib.util.find_spec(name) is None for name in ("stable_baselines3", "cv2")):
         parser.error(
             "Stable-Baselines3 or OpenCV is not installed: run this program with `uv run --no-project --active "
-            "--with stable-baselines3==2.9.2 --with opencv-python-headless python benchmarks/atari_speed.py`"
+            "--with stable-baselines3==2.9.2 --with opencv-python-headless python benchmarks/gym_speed.py`"
         )
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
@@ -173,17 +194,17 @@ def main() -> None:
         "seed": 0,
         "load_average_before": os.getloadavg(),  # of other programs
     }
-    env_id = f"{args.game}NoFrameskip-v4"
     with contextlib.redirect_stdout(io.StringIO()):
-        learners = {name.upper(): make_ours(name, env_id, device, args.threads) for name in ("bpo", "ppo")}
-        learners[STABLE_BASELINES3] = make_stable_baselines3(env_id, device)
+        learners = {name.upper(): make_ours(name, args.env, device, args.threads) for name in ("bpo", "ppo")}
+        learners[STABLE_BASELINES3] = make_stable_baselines3(args.env, device)
     results = measure(learners, args.rounds, device)
-    num_steps = agents.NUM_ENVS * agents.ppo_cfg(env_id, images=True, nvec=[]).num_steps_per_env
+    cfg = make_cfg("ppo", args.env)
+    num_steps, num_epochs = agents.NUM_ENVS * cfg.num_steps_per_env, cfg.algorithm.num_learning_epochs
     report(results, num_steps)
 
     args.output.mkdir(parents=True, exist_ok=True)
-    path = args.output / f"atari_speed_{args.preset}.json"
-    record |= {"steps_per_iteration": num_steps, "epochs": NUM_EPOCHS, "seconds_per_iteration": results}
+    path = args.output / f"{'atari' if has_images(args.env) else 'gym'}_speed_{args.preset}.json"
+    record |= {"steps_per_iteration": num_steps, "epochs": num_epochs, "seconds_per_iteration": results}
     path.write_text(json.dumps(record, indent=1) + "\n")
     plot(results, num_steps, path.with_suffix(".png"))
     print(f"{path}\n{path.with_suffix('.png')}")
