@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +30,12 @@ def record_fault(record_property: Callable[[str, object], None]) -> RecordFault:
         assert lost == 0, f"{kind}: {lost} checkpoints lost"
 
     return record
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_of_a_terminal() -> None:
+    """Tests may run under nohup, whose ignored SIGHUP the processes that they start would inherit."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

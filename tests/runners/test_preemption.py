@@ -8,20 +8,11 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
 
 import pytest
 
 from isaaclab_bpo.runners import PREEMPTED, Preemption
 from isaaclab_bpo.runners.preemption import SIGNALS
-
-
-@pytest.fixture(autouse=True)
-def terminal() -> Iterator[None]:
-    """These tests may run under nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -43,13 +34,14 @@ def test_signal_ends_a_program_that_has_nothing_to_save(number: signal.Signals) 
 
 
 def test_a_terminal_that_nohup_keeps_away_stays_away() -> None:
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with Preemption() as preemption:
         os.kill(os.getpid(), signal.SIGHUP)
         assert preemption.exit_code == 0
         os.kill(os.getpid(), signal.SIGTERM)
         assert preemption.exit_code == PREEMPTED
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    signal.signal(signal.SIGHUP, before)
 
 
 def test_other_threads_leave_signals_alone() -> None:

@@ -14,7 +14,6 @@ from typing import Any
 
 import onnx
 import torch
-from isaaclab.assets import BaseArticulation
 from isaaclab.utils import to_dict
 from rsl_rl.runners import OnPolicyRunner
 
@@ -62,6 +61,8 @@ def contract(command: Command, runner: OnPolicyRunner, checkpoint: Path) -> dict
     if not hasattr(env, "observation_manager"):  # neither Gymnasium's nor direct environments tell more
         groups = {name: list(wrapped.get_observations()[name].shape[1:]) for name in actor.obs_groups}
         return described | {"observations": groups, "num_actions": wrapped.num_actions}
+    from isaaclab.assets import BaseArticulation  # slow, and no task of Gymnasium needs it
+
     robots = {name: asset for name, asset in env.scene.articulations.items() if isinstance(asset, BaseArticulation)}
     return described | {
         "control_period": env.step_dt,

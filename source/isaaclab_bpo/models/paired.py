@@ -60,6 +60,9 @@ def _share_memory(pair: list[nn.Parameter]) -> torch.Tensor:
 
     def hand_on(leaf: torch.Tensor) -> None:
         for parameter, gradient in zip(pair, leaf.grad, strict=True):  # type: ignore[arg-type]
+            for hook in (parameter._backward_hooks or {}).values():  # autograd does not meet the parameter itself
+                changed = hook(gradient)
+                gradient = gradient if changed is None else changed
             parameter.grad = gradient
         leaf.grad = None
 
