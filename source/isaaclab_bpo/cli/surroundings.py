@@ -9,10 +9,12 @@ import os
 import pwd
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 
 def prepare() -> None:
-    """Let the program run with any locale, as a user without a name, and without git."""
+    """Let the program run with any locale, as a user without a name or a home to write to, and without git."""
     if sys.getfilesystemencoding() != "utf-8":  # the locale C, which neither paths nor logs fit: start again
         os.environ["PYTHONUTF8"] = "1"  # for children
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
@@ -21,6 +23,14 @@ def prepare() -> None:
     except KeyError:  # as in a container; torch asks for a name, others for a home
         os.environ.setdefault("USER", f"uid{os.getuid()}")
         os.environ.setdefault("HOME", "/nonexistent")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        is_writable = os.access(cache, os.W_OK)
+    except OSError:
+        is_writable = False
+    if not is_writable:  # a folder that nobody else can write to: Warp keeps compiled code there, and runs it
+        os.environ["XDG_CACHE_HOME"] = os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp(prefix="isaaclab_bpo-")
     try:
         subprocess.run(("git", "version"), capture_output=True, check=True, timeout=10.0)
     except (OSError, subprocess.SubprocessError):  # rsl_rl imports GitPython, which would raise
