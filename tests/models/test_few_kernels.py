@@ -54,14 +54,14 @@ def test_hooks_of_parameters_see_and_change_the_gradients_of_a_pair() -> None:
     obs = observations("policy")
     models = make_model(obs), make_model(obs)
     seen: list[torch.Tensor] = []
-    weight = models[1].mlp[0].weight
+    weight = next(models[1].mlp.parameters())
     weight.register_hook(lambda gradient: 3.0 * gradient)
     weight.register_hook(seen.append)
     PairedMLPModel(*models)(obs)[1].sum().backward()
-    assert torch.equal(seen[0], weight.grad)
+    assert torch.equal(seen[0], weight.grad)  # type: ignore[arg-type]
     alone = copy.deepcopy(models[1])
     alone(obs).sum().backward()
-    torch.testing.assert_close(weight.grad, 3.0 * alone.mlp[0].weight.grad)
+    torch.testing.assert_close(weight.grad, 3.0 * next(alone.mlp.parameters()).grad)  # type: ignore[operator]
 
 
 def test_a_pair_follows_what_is_loaded() -> None:
