@@ -161,6 +161,7 @@ def test_best_checkpoint_is_found_and_evaluated(start: Start, tmp_path: Path) ->
         (("--video",), "--video does not film an evaluation: give --video to play"),
         (("--episodes", "0"), "--episodes: '0' is not a whole number of at least 1"),
         (("--video_size", "big"), "--video_size: 'big' is not WIDTHxHEIGHT, such as 640x360"),
+        (("--output", "."), "--output '.' cannot be written: name a file in a folder that can be"),
         (("--output", "/proc/none/x.json", "--episodes", "1"), "--output '/proc/none/x.json' cannot be written: "),
     ],
 )

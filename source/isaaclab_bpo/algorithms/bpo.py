@@ -86,7 +86,8 @@ class BPO(PPO):
         self.health = Health(options.max_consecutive_skips, self.device)
         self.is_recurrent = actor.is_recurrent or critic.is_recurrent
         self.is_adaptive = self.desired_kl is not None and self.schedule == "adaptive"
-        self._last_obs, self._names = TensorDict({}), list[str]()
+        self._last_obs = TensorDict({})
+        self._names: list[str] = []
 
         self.networks = {"actor": list(actor.parameters()), "critic": list(critic.parameters())}
         """The parameters whose gradients are clipped together, by the name of their network."""
@@ -372,7 +373,13 @@ class BPO(PPO):
 
 
 def statistics_of(history: list[torch.Tensor], names: list[str], bounds: brrl.RatioBounds) -> tuple[list, torch.Tensor]:
-    """Return names and values, shape (mini-batches, names), of all statistics, by few kernels for all mini-batches."""
+    """Return names and values, shape (mini-batches, names), of all statistics; those of samples are computed here.
+
+    Args:
+        history: Of each mini-batch ρ and Ã of its B samples and then the values of ``names``, shape (2 B + names,).
+        names: Names of the statistics that are known; the last one is whether the mini-batch was used.
+        bounds: Bounds of the ratio.
+    """
     scalars = torch.stack([row[-len(names) :] for row in history])
     samples = [row[: -len(names)].view(2, -1) for row in history]
     used = torch.cat([row[-1].expand(part.shape[1]) for row, part in zip(history, samples, strict=True)])

@@ -57,6 +57,10 @@ def translate(action: Action, argv: list[str]) -> Command:
         raise UserError(f"--video does not film {args.task} while it trains: give --video to play")
     if args.video and action == "evaluate":
         raise UserError("--video does not film an evaluation: give --video to play")
+    if action == "evaluate" and args.output is not None:
+        folder = next(folder for folder in args.output.absolute().parents if folder.exists())
+        if args.output.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise UserError(f"--output {str(args.output)!r} cannot be written: name a file in a folder that can be")
     machine.check_processes(getattr(args, "distributed", False))
     overrides += machine.choose_devices(args, overrides)
     checkpoint = find_checkpoint(action, args, overrides)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from .run_folder import ROOT
+from .surroundings import cache_folder
 
 Verdict = Literal["ok", "missing", "wrong"]
 
@@ -62,7 +63,7 @@ def findings() -> Iterator[Finding]:
     yield Finding("ok" if is_right else "wrong", "Python", platform.python_version(), mend)
     yield from (_package(name, install, "wrong") for name, install in NEEDED.items())
     yield from (_package(name, install, "missing") for name, install in OPTIONAL.items())
-    yield from (_folder(path) for path in (ROOT, _cache()))
+    yield from (_folder(path) for path in (ROOT, cache_folder()))
     if find_spec("torch") is not None:
         yield _device()
     if find_spec("isaaclab") is not None:
@@ -78,18 +79,13 @@ def _package(name: str, install: str, absent: Verdict) -> Finding:
 
 
 def _folder(path: Path) -> Finding:
-    """Look whether runs, or the files of the stand-in robots, can be saved in a folder that may not exist yet."""
+    """Look whether runs, or caches, can be saved in a folder that may not exist yet."""
     existing = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        mend = "start in another folder" if path == ROOT else "set XDG_CACHE_HOME to one that can be written"
-        return Finding("wrong", "folder", f"{path.absolute()} cannot be written", mend)
+        return Finding("wrong", "folder", f"{path.absolute()} cannot be written", "start in another folder")
     free = shutil.disk_usage(existing).free / 1e9
     verdict: Verdict = "ok" if free > 1.0 else "wrong"
     return Finding(verdict, "folder", f"{path.absolute()}, {free:.1f} GB free", "" if verdict == "ok" else "make room")
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def _device() -> Finding:

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pwd
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,15 +25,24 @@ def prepare() -> None:
     except KeyError:  # as in a container; torch asks for a name, others for a home
         os.environ.setdefault("USER", f"uid{os.getuid()}")
         os.environ.setdefault("HOME", "/nonexistent")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    cache = cache_folder()
     try:
         cache.mkdir(parents=True, exist_ok=True)
         is_writable = os.access(cache, os.W_OK)
     except OSError:
         is_writable = False
     if not is_writable:  # a folder that nobody else can write to: Warp keeps compiled code there, and runs it
-        os.environ["XDG_CACHE_HOME"] = os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp(prefix="isaaclab_bpo-")
+        os.environ["XDG_CACHE_HOME"] = private = tempfile.mkdtemp(prefix="isaaclab_bpo-")
+        os.environ.setdefault("MPLCONFIGDIR", private)
+        atexit.register(shutil.rmtree, private, ignore_errors=True)
+        lost = f"{cache} cannot be written, so caches are lost at the end"
+        print(f"[isaaclab_bpo] {lost}: set XDG_CACHE_HOME to a folder that can be.", file=sys.stderr)
     try:
         subprocess.run(("git", "version"), capture_output=True, check=True, timeout=10.0)
     except (OSError, subprocess.SubprocessError):  # rsl_rl imports GitPython, which would raise
         os.environ |= {"GIT_PYTHON_REFRESH": "quiet", "GIT_PYTHON_GIT_EXECUTABLE": os.devnull}
+
+
+def cache_folder() -> Path:
+    """Return where programs of this user keep what they can make again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()

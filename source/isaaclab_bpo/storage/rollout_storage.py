@@ -111,10 +111,10 @@ class BpoRolloutStorage(RolloutStorage):
         """
         step = self.step
         super().add_transition(transition)  # raises an OverflowError where there is no room
-        vectors = [self.actions, *(self.distribution_params or ())]  # rsl_rl allocates parameters at the first step
-        if self._vectors is None and all(vector.shape == self.actions.shape for vector in vectors):
+        parameters = self.distribution_params or ()  # allocated by rsl_rl at the first step
+        if self._vectors is None and all(each.shape == self.actions.shape for each in parameters):
             with torch.inference_mode(False):  # the update differentiates with respect to functions of them
-                self._vectors = torch.stack(vectors)
+                self._vectors = torch.stack([self.actions, *parameters])
             self.actions, *parameters = self._vectors
             self.distribution_params = tuple(parameters)
         hidden_state = getattr(transition, "median_hidden_state", None)
