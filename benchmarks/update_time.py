@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import inspect
 import io
 import json
 import os
@@ -177,15 +178,17 @@ class Phases:
             if isinstance(alg, AcceleratedBPO) and alg.uses_graphs:
                 follow("mini-batches", alg, "update_mini_batch")
             else:
-                follow("forward", alg.actor, "forward")
-                follow("forward", alg.critic, "forward")
+                if not (whole := not inspect.ismethod(getattr(alg, "losses", alg.update))):  # compiled as a whole
+                    follow("forward", alg.actor, "forward")
+                    follow("forward", alg.critic, "forward")
                 follow("backward", torch.Tensor, "backward")
                 follow("optimizer", alg.optimizer, "step")
                 follow("clipping", torch.nn.utils, "clip_grad_norm_")
                 if isinstance(alg, BPO):
-                    follow("forward", alg, "evaluate_actor")
-                    follow("forward", alg.median, "evaluate")
-                    follow("loss", alg, "losses")
+                    if not whole:
+                        follow("forward", alg, "evaluate_actor")
+                        follow("forward", alg.median, "evaluate")
+                    follow("forward and loss" if whole else "loss", alg, "losses")
                     follow("clipping", isaaclab_bpo.algorithms.bpo, "clip_gradients")
                     follow("guards", alg.health, "is_usable")
                     follow("statistics", isaaclab_bpo.algorithms.bpo, "statistics_of")

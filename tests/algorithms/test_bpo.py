@@ -20,7 +20,7 @@ from rsl_rl.runners import OnPolicyRunner
 from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 
-from isaaclab_bpo.algorithms import BPO
+from isaaclab_bpo.algorithms import BPO, AcceleratedBPO
 from isaaclab_bpo.algorithms.options import ConfigurationError
 from point_mass import PointMass, mirror, runner_cfg
 
@@ -230,20 +230,32 @@ def test_gradients_are_clipped_jointly_or_per_network(joint: bool) -> None:
 
 
 @pytest.mark.slow
-def test_compiled_update_equals_eager() -> None:
+@pytest.mark.parametrize("accelerate", [False, True])
+def test_compiled_update_equals_eager(accelerate: bool) -> None:
     results = []
     for mode in (None, "default"):
-        runner = make_runner(runner_cfg() | {"torch_compile_mode": mode})
+        runner = make_runner(runner_cfg(accelerate=accelerate) | {"torch_compile_mode": mode})
         collect(runner.alg, runner.env)  # type: ignore[arg-type]
         results.append(runner.alg.update())
     assert results[1] == pytest.approx(results[0], rel=1e-3, abs=1e-4)
 
 
 def test_compile_mode_reaches_all_networks() -> None:
-    bpo = bpo_of(make_runner(runner_cfg() | {"torch_compile_mode": "default"}))
+    bpo = bpo_of(make_runner(runner_cfg(accelerate=False) | {"torch_compile_mode": "default"}))
     assert all(isinstance(model, torch._dynamo.OptimizedModule) for model in (bpo.actor, bpo.critic, bpo.median.model))
-    plain = bpo_of(make_runner(runner_cfg()))
+    plain = bpo_of(make_runner(runner_cfg(accelerate=False)))
     assert {k: v.keys() for k, v in bpo.save().items()} == {k: v.keys() for k, v in plain.save().items()}
+
+
+@pytest.mark.parametrize("options", [{}, {"median": "batch"}, {"median": "value"}, {"median_head": "shared"}], ids=str)
+def test_compiled_loss_is_one_graph(options: dict[str, str]) -> None:
+    runner = make_runner(runner_cfg(**options))
+    bpo = bpo_of(runner)
+    assert isinstance(bpo, AcceleratedBPO)
+    collect(bpo, runner.env)  # type: ignore[arg-type]
+    batch = bpo.storage.mini_batch(torch.arange(16))
+    explanation = torch._dynamo.explain(bpo.losses)(batch, 16)
+    assert (explanation.graph_count, explanation.graph_break_count) == (1, 0), explanation.break_reasons
 
 
 @pytest.mark.parametrize("median", ["critic", "shared", "mlp", "batch", "value"])

@@ -4,7 +4,7 @@
 """The faster path of BPO: the same result up to rounding, without a host that waits for the device.
 
 V is evaluated once per rollout. Learning rate and statistics stay on the device, and the optimizer is fused. On CUDA
-the update of a mini-batch is replayed as a CUDA graph.
+the update of a mini-batch is replayed as a CUDA graph. ``torch.compile`` takes the whole loss, networks included.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from rsl_rl.models import CNNModel, MLPModel
 from rsl_rl.storage import RolloutStorage
-from rsl_rl.utils import resolve_optimizer
+from rsl_rl.utils import compile_model, resolve_optimizer
 from tensordict import TensorDict
 from tensordict.nn import CudaGraphModule
 
@@ -68,8 +68,8 @@ class AcceleratedBPO(BPO):
 
     @property
     def uses_graphs(self) -> bool:
-        """Whether updates are replayed as CUDA graphs; ``torch.compile`` does without them."""
-        return self.storage.values.is_cuda and self.actor is self._raw_actor
+        """Whether updates are replayed as CUDA graphs."""
+        return self.storage.values.is_cuda
 
     @torch.no_grad()
     def act(self, obs: TensorDict) -> torch.Tensor:
@@ -126,8 +126,6 @@ class AcceleratedBPO(BPO):
 
     def evaluate_actor(self, batch: RolloutStorage.Batch) -> torch.Tensor:
         """See :meth:`BPO.evaluate_actor`; no sample is drawn, which would make the host wait."""
-        if self.actor is not self._raw_actor:  # compiled
-            return super().evaluate_actor(batch)
         latent = get_latent(self.actor, batch.observations)  # type: ignore[arg-type]
         self.actor.distribution.update(self.actor.mlp(latent))  # type: ignore[union-attr]
         return log_prob(self.actor.distribution, batch.actions)  # type: ignore[arg-type]
@@ -141,6 +139,10 @@ class AcceleratedBPO(BPO):
         groups, self.optimizer.param_groups = self.optimizer.param_groups, [self._all_parameters]
         self.optimizer.step()
         self.optimizer.param_groups = groups
+
+    def compile(self, mode: str | None = None) -> None:
+        """Compile the loss of a mini-batch with a mode of ``torch.compile``; None leaves it as it is."""
+        self.losses = compile_model(super().losses, mode)  # type: ignore[assignment]
 
     def save(self) -> dict:
         """Return a dict for saving, as :class:`BPO` would."""

@@ -19,7 +19,7 @@ from torch.nn import functional
 from isaaclab_bpo import brrl
 from isaaclab_bpo.compatibility.rsl_rl import NORMALIZES_IN_UPDATE, reduce_gradients_in_buckets
 from isaaclab_bpo.compatibility.training_state import restore_training_state, training_state
-from isaaclab_bpo.models import clip_gradients
+from isaaclab_bpo.models import clip_gradients, kl_divergence
 from isaaclab_bpo.storage import BpoRolloutStorage, standardize
 from isaaclab_bpo.storage.collectives import all_reduce, lost_rank_reported
 
@@ -282,9 +282,8 @@ class BPO(PPO):
                 loss = loss + self.symmetry.mirror_loss_coeff * statistics["symmetry"]
         with torch.no_grad():
             new = tuple(parameters[:num_samples] for parameters in self.actor.output_distribution_params)
-            statistics["kl"] = self.actor.get_kl_divergence(batch.old_distribution_params, new).mean()  # type: ignore
-            median_advantages = returns - medians
-        return loss, statistics, (ratio, median_advantages)
+            statistics["kl"] = kl_divergence(self.actor.distribution, batch.old_distribution_params, new).mean()  # type: ignore
+        return loss, statistics, (ratio, returns - medians.detach())
 
     def evaluate_actor(self, batch: RolloutStorage.Batch) -> torch.Tensor:
         """Let the actor's distribution be that of a mini-batch, and return the log-probabilities of its actions."""

@@ -117,7 +117,7 @@ class MedianCritic(MedianEstimator):
 
     def evaluate(self, critic: MLPModel, batch: RolloutStorage.Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Return V and μ of a mini-batch."""
-        if self._pair is not None and self.model is self.network:  # not compiled
+        if self._pair is not None:
             return self._pair(batch.observations)  # type: ignore[arg-type]
         values, _ = super().evaluate(critic, batch)
         hidden_state = batch.hidden_states[2] if self.model.is_recurrent else None  # type: ignore[misc]

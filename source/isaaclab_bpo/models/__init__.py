@@ -4,7 +4,7 @@
 """What rsl_rl's models lack: discrete actions, images of uint8, orthogonal initialization, fewer kernels."""
 
 from .categorical import CategoricalDistribution
-from .gaussian import log_prob
+from .gaussian import kl_divergence, log_prob
 from .gradients import clip_gradients
 from .initialization import OrthogonalMLPModel, init_orthogonal
 from .nature_cnn import NatureCNNModel, borrow_encoders
@@ -19,5 +19,6 @@ __all__ = [
     "clip_gradients",
     "get_latent",
     "init_orthogonal",
+    "kl_divergence",
     "log_prob",
 ]

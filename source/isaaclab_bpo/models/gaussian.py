@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Log-probabilities of a Gaussian for a third of the kernels that torch.distributions and autograd launch."""
+"""A Gaussian for a third of the kernels that torch.distributions and autograd launch, in a form that can be compiled."""
 
 from __future__ import annotations
 
@@ -17,6 +17,20 @@ def log_prob(distribution: Distribution, actions: torch.Tensor) -> torch.Tensor:
     if type(distribution).log_prob is GaussianDistribution.log_prob:
         return GaussianLogProb.apply(actions, distribution.mean, distribution.std)  # type: ignore[return-value]
     return distribution.log_prob(actions)
+
+
+def kl_divergence(
+    distribution: Distribution, old: tuple[torch.Tensor, ...], new: tuple[torch.Tensor, ...]
+) -> torch.Tensor:
+    """Return KL(old || new), shape (...), of the parameters of a distribution of rsl_rl's, (..., A) each.
+
+    Of Gaussians it is ½ Σ (σ²/σ'² + (m - m')²/σ'² - 1 - log σ²/σ'²).
+    """
+    if type(distribution).kl_divergence is not GaussianDistribution.kl_divergence:
+        return distribution.kl_divergence(old, new)
+    (old_mean, old_std), (mean, std) = old, new
+    variance_ratio = (old_std / std).square()
+    return (0.5 * (variance_ratio + ((old_mean - mean) / std).square() - 1.0 - variance_ratio.log())).sum(-1)
 
 
 class GaussianLogProb(torch.autograd.Function):
