@@ -5,10 +5,16 @@
 
 from __future__ import annotations
 
+import os
+from types import SimpleNamespace
+
 import pytest
+import torch
 
 from cli.runs import BPO, G1, PPO, Ask, without_cuda
 from cli.starts import Start
+from isaaclab_bpo.cli.machine import MAX_THREADS, set_threads
+from isaaclab_bpo.cli.surroundings import prepare
 
 
 @without_cuda
@@ -82,3 +88,44 @@ def test_what_the_user_chose_stays(ask: Ask) -> None:
 
 def test_device_reaches_the_agent(ask: Ask) -> None:
     assert "agent.device=cpu" in ask("train", "--task", G1, "--device", "cpu")["overrides"]
+
+
+@pytest.mark.parametrize(
+    ("class_name", "hidden_dims", "num_rows", "there", "expected"),
+    [
+        ("MLPModel", [64, 64], 256, 2, 1),
+        ("MLPModel", [128, 128, 128], 384, 2, 2),
+        ("MLPModel", [512, 256, 128], 384, 4, 4),
+        ("MLPModel", [512, 256, 128], 4, 4, 1),  # play
+        ("MLPModel", [512, 256, 128], 384, 64, MAX_THREADS),
+        ("MLPModel", [256], 10**6, 4, 1),
+        ("isaaclab_bpo.models:NatureCNNModel", [], 256, 2, 2),
+        (None, [], 256, 2, 2),
+    ],
+)
+def test_threads_are_as_many_as_pay(
+    monkeypatch: pytest.MonkeyPatch, class_name: str, hidden_dims: list[int], num_rows: int, there: int, expected: int
+) -> None:
+    before = torch.get_num_threads()
+    actor = SimpleNamespace(class_name=class_name, hidden_dims=hidden_dims) if class_name else None
+    try:
+        for variable, number in ((None, expected), (str(there), there)):
+            monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+            if variable is not None:
+                monkeypatch.setenv("OMP_NUM_THREADS", variable)
+            torch.set_num_threads(there)
+            assert set_threads(actor, num_rows) == torch.get_num_threads() == number
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("given", [{}, {"OMP_WAIT_POLICY": "passive"}, {"GOMP_SPINCOUNT": "7"}], ids=str)
+def test_threads_that_wait_let_others_work(monkeypatch: pytest.MonkeyPatch, given: dict[str, str]) -> None:
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.setenv(name, "")  # so that it is restored
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    prepare()
+    now = {name: os.environ[name] for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT") if name in os.environ}
+    assert now == (given or {"GOMP_SPINCOUNT": "1000"})

@@ -24,11 +24,12 @@ PLAY = (str(ROOT / "isaaclab.sh"), "-p", "scripts/rsl_rl/play.py")
 
 def environment() -> dict[str, str]:
     """The variables of a shell in which the tests' Python environment is active; robots are the stand-ins."""
-    unset = ("ISAACSIM_ASSET_ROOT", "OMP_NUM_THREADS", "PYTHONHOME")
+    unset = ("ISAACSIM_ASSET_ROOT", "PYTHONHOME")
     variables = {key: value for key, value in os.environ.items() if key not in unset}
     variables["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), variables["PATH"]))
     variables["VIRTUAL_ENV"] = sys.prefix
     variables["ISAACLAB_BPO_ASSETS"] = "standin"
+    variables["OMP_NUM_THREADS"] = "1"  # tests run side by side
     return variables
 
 

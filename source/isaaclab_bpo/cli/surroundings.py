@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 def prepare() -> None:
-    """Let the program run with any locale, as a user without a name or a home to write to, and without git."""
+    """Let the program run with any locale, as a user without a name or a home, without git, on a busy machine."""
     if sys.getfilesystemencoding() != "utf-8":  # the locale C, which neither paths nor logs fit: start again
         os.environ["PYTHONUTF8"] = "1"  # for children
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
@@ -37,6 +37,10 @@ def prepare() -> None:
         atexit.register(shutil.rmtree, private, ignore_errors=True)
         lost = f"{cache} cannot be written, so caches are lost at the end"
         print(f"[isaaclab_bpo] {lost}: set XDG_CACHE_HOME to a folder that can be.", file=sys.stderr)
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+        # Threads of torch that wait for others look only so often before they sleep. By default they do so for
+        # milliseconds, and on a busy machine they thereby keep the others from working: updates took 40 times as long
+        os.environ["GOMP_SPINCOUNT"] = "1000"
     try:
         subprocess.run(("git", "version"), capture_output=True, check=True, timeout=10.0)
     except (OSError, subprocess.SubprocessError):  # rsl_rl imports GitPython, which would raise

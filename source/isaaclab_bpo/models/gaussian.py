@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""A Gaussian for a third of the kernels that torch.distributions and autograd launch, in a form that can be compiled."""
+"""A Gaussian for a third of the kernels that torch.distributions and autograd launch, which torch.compile can read."""
 
 from __future__ import annotations
 
