@@ -83,14 +83,18 @@ def translate(action: Action, argv: list[str]) -> Command:
     if args.video and in_isaaclab:
         video.prepare(args, env_cfg)
     if not machine.has_cuda():
-        num_rows = args.num_envs or env_cfg.scene.num_envs
-        if action == "train":
-            num_rows *= agent_cfg.num_steps_per_env / getattr(agent_cfg.algorithm, "num_mini_batches", 1)
-        threads = machine.set_threads(getattr(agent_cfg, "actor", None), num_rows)
-        envs = "" if args.num_envs is None else f", {args.num_envs} environments (--num_envs)"
-        plural = "s" * (threads > 1)
-        notes.insert(0, f"no CUDA device: CPU, {threads} torch thread{plural} (OMP_NUM_THREADS){envs}")
+        notes.insert(0, _prepare_cpu(action, args, env_cfg, agent_cfg))
     return Command(action, args, overrides, env_cfg, agent_cfg, notes)
+
+
+def _prepare_cpu(action: Action, args: argparse.Namespace, env_cfg: Any, agent_cfg: Any) -> str:
+    """Choose the number of threads for a run on the CPU, and return what is to be said of it."""
+    num_rows = args.num_envs or env_cfg.scene.num_envs
+    if action == "train":
+        num_rows *= agent_cfg.num_steps_per_env / getattr(agent_cfg.algorithm, "num_mini_batches", 1)
+    threads = machine.set_threads(getattr(agent_cfg, "actor", None), num_rows)
+    envs = "" if args.num_envs is None else f", {args.num_envs} environments (--num_envs)"
+    return f"no CUDA device: CPU, {threads} torch thread{'s' * (threads > 1)} (OMP_NUM_THREADS){envs}"
 
 
 def _set_iterations(args: argparse.Namespace, env_cfg: Any, agent_cfg: Any) -> None:

@@ -28,7 +28,7 @@ from rsl_rl.runners import OnPolicyRunner
 from rsl_rl.utils import resolve_callable
 
 from isaaclab_bpo.checks import CheckedConfiguration
-from isaaclab_bpo.compatibility import serve_pinned_memory_without_cuda
+from isaaclab_bpo.compatibility import patient_threads, serve_pinned_memory_without_cuda
 from isaaclab_bpo.envs import make_gym_vec_env
 from isaaclab_bpo.models import CategoricalDistribution
 from isaaclab_bpo.runners import CheckpointError, DurableRunner, plain
@@ -38,6 +38,7 @@ from . import video
 from .command import Command
 from .episodes import Episodes
 from .errors import UserError, fail
+from .machine import has_cuda
 from .progress import progress
 from .saved_agent import adopt_networks
 
@@ -107,7 +108,8 @@ class Run:
         is_marl = isinstance(env_cfg, DirectMARLEnvCfg)
         # Gymnasium's time limit counts the steps of all environments at once, and nobody resets it
         gymnasium.spec(args.task).max_episode_steps = None
-        env = common.create_isaaclab_env(args.task, env_cfg, args, convert_marl_to_single_agent=is_marl)
+        with contextlib.nullcontext() if has_cuda() else patient_threads():
+            env = common.create_isaaclab_env(args.task, env_cfg, args, convert_marl_to_single_agent=is_marl)
         self.cleanup.callback(common.close_env, env)
         return env
 

@@ -6,5 +6,6 @@
 from __future__ import annotations
 
 from isaaclab_bpo.compatibility.pinned_memory import serve_pinned_memory_without_cuda
+from isaaclab_bpo.compatibility.polling_threads import patient_threads
 
-__all__ = ["serve_pinned_memory_without_cuda"]
+__all__ = ["patient_threads", "serve_pinned_memory_without_cuda"]
