@@ -156,7 +156,7 @@ def plot(results: dict[str, dict[str, list[float]]], num_steps: int, path: Path)
     """Plot the median times of the phases as bars."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(8.0, 2.2), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8.0, 1.0 + 0.4 * len(results)), layout="constrained")
     left = [0.0] * len(results)
     for phase, color in zip(PHASES, ("#9db8d2", "#1b6ca8", "#d95f02"), strict=True):
         widths = [1e3 * statistics.median(phases[phase]) / num_steps for phases in results.values()]
