@@ -5,9 +5,9 @@
 
     ./isaaclab.sh -p benchmarks/robot_speed.py --preset cpu  # or gpu
 
-Writes JSON and a plot to benchmarks/results. Each algorithm has its own settings: BPO those of the paper, PPO those that
-Isaac Lab has tuned. Simulation is what the environment takes, rewards and observations included, inference what is left
-of the collection. On a CPU both run with one thread of torch and with all of them.
+Writes JSON and a plot to benchmarks/results. Each algorithm has its own settings: BPO those of the paper, PPO those
+that Isaac Lab has tuned. Simulation is what the environment takes, rewards and observations included, inference what is
+left of the collection. On a CPU both run with one thread of torch and with all of them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def thread_counts(device: str) -> list[int]:
     return [torch.get_num_threads()] if device != "cpu" else sorted({1, torch.get_num_threads()})
 
 
-def measure_robot(task: str, num_envs: int, device: str, physics: str, rounds: int) -> dict[str, Any]:
+def measure_robot(robot: str, num_envs: int, device: str, physics: str, rounds: int) -> dict[str, Any]:
     """Measure all learners in one simulation, which a process can have only one of.
 
     Returns:
@@ -57,7 +57,18 @@ def measure_robot(task: str, num_envs: int, device: str, physics: str, rounds: i
     from isaaclab_bpo.cli.command import translate
     from isaaclab_bpo.cli.run import launched
 
-    given = ("--task", task, "--num_envs", str(num_envs), "--device", device, "--seed", "1", "--assets", "standin")
+    given = (
+        "--task",
+        ROBOTS[robot],
+        "--num_envs",
+        str(num_envs),
+        "--device",
+        device,
+        "--seed",
+        "1",
+        "--assets",
+        "standin",
+    )
     counts = thread_counts(device)
     commands = {
         name: translate("train", [*given, f"physics={physics}", "--algo", name.lower()]) for name in ("BPO", "PPO")
@@ -73,7 +84,7 @@ def measure_robot(task: str, num_envs: int, device: str, physics: str, rounds: i
                 learners[learner_name(name, count, device)] = functools.partial(_learn, runner, count), seconds
         results = measure(learners, rounds, device)
     num_steps = num_envs * commands["BPO"].agent_cfg.num_steps_per_env
-    return {"task": task, "num_envs": num_envs, "steps_per_iteration": num_steps, "seconds_per_iteration": results}
+    return {"robot": robot, "num_envs": num_envs, "steps_per_iteration": num_steps, "seconds_per_iteration": results}
 
 
 def learner_name(algorithm: str, threads: int, device: str) -> str:
@@ -91,11 +102,8 @@ def report(measurements: list[dict[str, Any]]) -> None:
 
     The ratio is the median of the ratios within each round, to PPO with as many threads.
     """
-    print(
-        f"{'':10}{'envs':>6}  {'':18}{'steps/s':>9}{'simulation':>12}{'inference':>11}{'update':>8}{'against PPO':>13}"
-    )
+    print(f"{'':36}{'steps/s':>9}{'simulation':>12}{'inference':>11}{'update':>8}{'against PPO':>13}")
     for of_robot in measurements:
-        robot = next(name for name, task in ROBOTS.items() if task == of_robot["task"])
         results = of_robot["seconds_per_iteration"]
         for name, phases in results.items():
             whole = iterations(phases)
@@ -103,7 +111,8 @@ def report(measurements: list[dict[str, Any]]) -> None:
             shares = [machine.quartiles(phases[phase])[1] / median for phase in PHASES]
             ratio = machine.paired_ratio(iterations(results[name.replace("BPO", "PPO")]), whole)
             print(
-                f"{robot:10}{of_robot['num_envs']:6}  {name:18}{of_robot['steps_per_iteration'] / median:9.0f}"
+                f"{of_robot['robot']:10}{of_robot['num_envs']:6}  {name:18}"
+                f"{of_robot['steps_per_iteration'] / median:9.0f}"
                 f"{shares[0]:12.0%}{shares[1]:11.0%}{shares[2]:8.0%}{ratio:13.2f}"
             )
 
@@ -124,7 +133,7 @@ def main() -> None:
     sizes = args.num_envs or sizes
     if args.one:
         with contextlib.redirect_stdout(io.StringIO()):
-            result = measure_robot(ROBOTS[args.robots[0]], sizes[0], device, physics, args.rounds)
+            result = measure_robot(args.robots[0], sizes[0], device, physics, args.rounds)
         Path(args.one).write_text(json.dumps(result))
         return
 
@@ -139,7 +148,15 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     path = args.output / f"robot_speed_{args.preset}.json"
     path.write_text(json.dumps(record, indent=1) + "\n")
-    print(path)
+    per_step = {
+        f"{r['robot']}, {r['num_envs']}: {name}": {
+            phase: [s / r["steps_per_iteration"] for s in seconds] for phase, seconds in phases.items()
+        }
+        for r in record["robots"]
+        for name, phases in r["seconds_per_iteration"].items()
+    }
+    plot(per_step, 1, path.with_suffix(".png"))
+    print(f"{path}\n{path.with_suffix('.png')}")
 
 
 if __name__ == "__main__":
