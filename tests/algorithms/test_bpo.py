@@ -248,7 +248,7 @@ def test_compile_mode_reaches_all_networks() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"median": "batch"}, {"median": "value"}, {"median_head": "shared"}], ids=str)
-def test_compiled_loss_is_one_graph(options: dict[str, str]) -> None:
+def test_compiled_loss_is_one_graph(options: dict[str, Any]) -> None:
     runner = make_runner(runner_cfg(**options))
     bpo = bpo_of(runner)
     assert isinstance(bpo, AcceleratedBPO)

@@ -17,14 +17,13 @@ import torch
 import robot_speed
 
 PROGRAM = str(Path(__file__).parents[2] / "benchmarks" / "robot_speed.py")
-GO1 = robot_speed.ROBOTS["Go1"]
 
 
 def test_report_by_hand(capsys: pytest.CaptureFixture) -> None:
     bpo = {"simulation": [3.0, 3.0], "inference": [1.0, 1.0], "update": [4.0, 4.0]}
     ppo = {"simulation": [3.0, 3.0], "inference": [1.0, 1.0], "update": [0.0, 0.0]}
     results = {"BPO, 1 thread": bpo, "PPO, 1 thread": ppo}
-    robot_speed.report([{"task": GO1, "num_envs": 5, "steps_per_iteration": 120, "seconds_per_iteration": results}])
+    robot_speed.report([{"robot": "Go1", "num_envs": 5, "steps_per_iteration": 120, "seconds_per_iteration": results}])
     _, ours, theirs = (line.split() for line in capsys.readouterr().out.splitlines())
     assert ours == ["Go1", "5", "BPO,", "1", "thread", "15", "38%", "12%", "50%", "0.50"]
     assert theirs[-5:] == ["30", "75%", "25%", "0%", "1.00"]
@@ -32,22 +31,13 @@ def test_report_by_hand(capsys: pytest.CaptureFixture) -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="measures the CPU")
 def test_a_robot_is_measured(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        PROGRAM,
-        "--robots",
-        "Go1",
-        "--num_envs",
-        "4",
-        "--rounds",
-        "2",
-        "--output",
-        str(tmp_path),
-    ]
-    subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "2"}, timeout=600)
+    few = ("--robots", "Go1", "--num_envs", "4", "--rounds", "2", "--output", str(tmp_path))
+    variables = {**os.environ, "OMP_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, PROGRAM, *few], check=True, env=variables, timeout=600)
     record = json.loads((tmp_path / "robot_speed_cpu.json").read_text())
     (of_robot,) = record["robots"]
-    assert (of_robot["task"], of_robot["num_envs"], of_robot["steps_per_iteration"]) == (GO1, 4, 4 * 24)
+    assert (of_robot["robot"], of_robot["num_envs"], of_robot["steps_per_iteration"]) == ("Go1", 4, 4 * 24)
     results = of_robot["seconds_per_iteration"]
     assert set(results) == {f"{name}, {threads}" for name in ("BPO", "PPO") for threads in ("1 thread", "2 threads")}
     assert all(len(seconds) == 2 and min(seconds) > 0.0 for phases in results.values() for seconds in phases.values())
+    assert (tmp_path / "robot_speed_cpu.png").stat().st_size > 1000
