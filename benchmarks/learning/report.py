@@ -25,6 +25,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import torch
 from experiments import Experiment, gather, label, read_experiments
+from overview import overview
 
 from isaaclab_bpo.agents import GYM_PREFIX
 from isaaclab_bpo.command_line import ClosedParser
@@ -157,16 +158,17 @@ def write_page(page: Path, experiments: dict[str, Experiment]) -> None:
         page: The page.
         experiments: All experiments; those without results are left alone.
     """
-    text = page.read_text(encoding="utf-8")
-    (page.parent / "figures").mkdir(exist_ok=True)
-    for name, experiment in experiments.items():
+    text, figures = page.read_text(encoding="utf-8"), page.parent / "figures"
+    figures.mkdir(exist_ok=True)
+    stored = {name: each for name, each in experiments.items() if (RESULTS / f"{name}.json").exists()}
+    sections = {"overview": overview(RESULTS, figures / "learning_overview.png")}
+    sections |= {name: section(name, experiment, figures) for name, experiment in stored.items()}
+    for name, content in sections.items():
         begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-        if (RESULTS / f"{name}.json").exists():
-            pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-            new = f"{begin}\n\n{section(name, experiment, page.parent / 'figures')}\n\n{end}"
-            text, count = pattern.subn(lambda _, new=new: new, text)
-            if count != 1:
-                raise SystemExit(f"report: {page} needs {begin} and {end} once, not {count} times")
+        pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+        text, count = pattern.subn(lambda _, new=f"{begin}\n\n{content}\n\n{end}": new, text)
+        if count != 1:
+            raise SystemExit(f"report: {page} needs {begin} and {end} once, not {count} times")
     page.write_text(text, encoding="utf-8")
 
 

@@ -164,6 +164,21 @@ def interquartile_mean(scores: np.ndarray) -> Estimate:
     return _estimate([scores], _trimmed_mean)
 
 
+def interquartile_mean_over_tasks(scores: list[np.ndarray]) -> Estimate:
+    """Return the mean of the middle half of the scores of all tasks together, with an interval.
+
+    The bootstrap resamples the runs within each task.
+
+    Args:
+        scores: For each task the scores of its runs on a scale that all tasks share, shape (runs,) each.
+    """
+
+    def of_all(*scores: np.ndarray, axis: int = 0) -> Any:
+        return _trimmed_mean(np.concatenate(scores, axis=axis), axis=axis)
+
+    return _estimate(scores, of_all)
+
+
 def probability_of_improvement(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Estimate:
     """Return the probability that a run of X scores more than one of Y: P(X > Y) + P(X = Y)/2, averaged over tasks.
 
