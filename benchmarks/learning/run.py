@@ -84,12 +84,13 @@ class Job:
         resumption = ["--checkpoint", "latest"] if list(self.folder.glob("logs/**/model_*.pt")) else []
         if resumption and self.seconds is not None:
             self.earlier = max((run.seconds[-1] for run in read_runs([self.folder])[0]), default=0.0)
+        python_path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])  # of controls.py
         with (self.folder / "output.txt").open("ab") as output:
             self.printed = output.tell()
             self.process = subprocess.Popen(
                 [sys.executable, ROOT / self.program, *self.arguments, *resumption],
                 cwd=self.folder,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": python_path},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -18,10 +18,14 @@ from pathlib import Path
 
 import pytest
 import report
+import torch
+from controls import PageLossBPO
 from experiments import Experiment
+from rsl_rl.runners import OnPolicyRunner
 
 from e2e.process import ROOT, TIMEOUT, environment, run
 from isaaclab_bpo.compare.runs import read_runs
+from point_mass import PointMass, runner_cfg
 
 RESULTS = ROOT / "docs" / "results.md"
 BENCHMARK = (sys.executable, str(ROOT / "benchmarks" / "learning" / "run.py"), "paper")
@@ -79,6 +83,20 @@ def test_budget_is_spent_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "results" / "small.json").write_text(text.replace("[", f"[{json.dumps(odd)},", 1))
     with pytest.raises(SystemExit, match=r"differ in their settings.*BPO gamma=0\.5"):
         report.take_over("small", experiment, tmp_path / "out")
+
+
+def test_control_with_the_pages_loss_learns_nothing_outside_the_bounds() -> None:
+    env = PointMass()
+    runner = OnPolicyRunner(
+        env, runner_cfg(algorithm="controls:PageLossBPO", online_advantage=True, num_learning_epochs=1), device="cpu"
+    )
+    runner.learn(1)
+    assert isinstance(runner.alg, PageLossBPO)
+    ratio = torch.tensor([0.5, 0.9, 1.1, 1.9], requires_grad=True)
+    zero, ones = torch.zeros(4), torch.ones(4)
+    runner.alg.policy_loss(ratio, ones, zero, zero, ones).backward()
+    assert ratio.grad is not None
+    assert ratio.grad.tolist() == [0.0, -0.25, -0.25, 0.0]
 
 
 def test_failed_run_is_named_with_its_reason(tmp_path: Path) -> None:
