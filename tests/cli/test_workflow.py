@@ -219,6 +219,37 @@ def test_policy_is_played_though_it_cannot_be_exported(
     assert "Mean return of 2 episodes" in done.stdout
 
 
+BROKEN = """
+from gymnasium.envs.mujoco.hopper_v5 import HopperEnv
+def fail():
+    def step(self, action):
+        raise ConnectionError("the robot does not answer")
+    HopperEnv.step = step
+"""
+
+
+@pytest.mark.parametrize("command", ["play", "evaluate"])
+def test_environment_that_raises_is_a_sentence(start: Start, tmp_path: Path, trained: Path, command: str) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN)
+    (tmp_path / "model_0.pt").write_bytes((trained / "model_0.pt").read_bytes())
+    done = start(command, *HOPPER, "--checkpoint", str(tmp_path), "--external_callback", "broken.fail")
+    assert done.returncode == 1
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith(f"{command}.py: error: the environment raised ConnectionError: the robot does not answer. ")
+    assert "Traceback" not in done.stderr
+    assert "does not answer" in (tmp_path / "environment_error.txt").read_text()
+
+
+@pytest.mark.parametrize("command", ["train", "play"])
+def test_full_memory_is_a_sentence(start: Start, tmp_path: Path, trained: Path, command: str) -> None:
+    given = ("--checkpoint", str(trained)) if command == "play" else ()
+    done = start(command, *HOPPER, *given, "agent.num_steps_per_env=1000000000000")
+    assert done.returncode == 1
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith(f"{command}.py: error: memory is full: give fewer environments with --num_envs (")
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("prepare", "reason"),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
+import torch
 from isaaclab.app import LoadingScreen, launch_simulation
 from isaaclab.envs import DirectMARLEnvCfg
 from isaaclab.utils import to_dict
@@ -31,7 +32,7 @@ from isaaclab_bpo.checks import CheckedConfiguration
 from isaaclab_bpo.compatibility import patient_threads, serve_pinned_memory_without_cuda
 from isaaclab_bpo.envs import make_gym_vec_env
 from isaaclab_bpo.models import CategoricalDistribution
-from isaaclab_bpo.runners import CheckpointError, DurableRunner, plain
+from isaaclab_bpo.runners import CheckpointError, DurableRunner, EnvironmentFailedError, plain
 from isaaclab_bpo.tasks.gym_tasks import GymEnvCfg
 
 from . import video
@@ -59,10 +60,18 @@ def launched(command: Command) -> Iterator[Run]:
             run_class, simulation = Run, launch_simulation(env_cfg, args)
         with simulation, contextlib.ExitStack() as cleanup:
             common.apply_env_overrides(args, env_cfg)
+            program = f"{command.action}.py"
             try:
                 yield run_class(command, screen, cleanup)
             except UserError as error:  # here, since Isaac Lab would print its traceback and Isaac Sim end the process
-                fail(f"{command.action}.py", error)
+                fail(program, error)
+            except EnvironmentFailedError as error:
+                fail(program, error, code=1)
+            except (MemoryError, RuntimeError) as error:
+                if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocat" not in str(error):
+                    raise
+                reason = " ".join(str(error).split("\n")[0].split()) or type(error).__name__
+                fail(program, UserError(f"memory is full: give fewer environments with --num_envs ({reason})"), code=1)
 
 
 @dataclass

@@ -27,7 +27,7 @@ from rsl_rl.runners import OnPolicyRunner
 
 from isaaclab_bpo.algorithms import RankLostError
 from isaaclab_bpo.compare.report import format_interval
-from isaaclab_bpo.runners import DurableRunner, EnvironmentFailedError, Preemption
+from isaaclab_bpo.runners import DurableRunner, EnvironmentFailedError, Preemption, guarded, keep_traceback
 
 from . import video
 from .command import Command
@@ -46,11 +46,8 @@ CANNOT_GO_ON = (
     OSError,
     FloatingPointError,
     RankLostError,
-    EnvironmentFailedError,
-    MemoryError,
-    torch.OutOfMemoryError,
 )
-"""What ends a run with a sentence: a full disk, values that are not finite, a lost rank, a failed environment, ..."""
+"""What ends a training with a sentence: a full disk, values that are not finite, a lost rank."""
 
 
 def train(command: Command) -> None:
@@ -133,7 +130,12 @@ def _loaded(command: Command) -> Iterator[tuple[Run, OnPolicyRunner, Path]]:
         run.adopt_networks(checkpoint)
         runner = run.make_runner(run.make_env(checkpoint.parent, checkpoint))
         run.load(runner, checkpoint, {"actor": True, "iteration": True} if isinstance(runner, DurableRunner) else None)
-        yield run, runner, checkpoint
+        try:
+            with guarded(runner.env, runner.alg.storage.observations):
+                yield run, runner, checkpoint
+        except EnvironmentFailedError as error:
+            keep_traceback(error, checkpoint.parent)
+            raise
 
 
 def play(command: Command) -> None:

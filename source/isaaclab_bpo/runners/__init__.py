@@ -7,7 +7,7 @@ from .checkpoint import CheckpointError, check_content
 from .checkpoint_file import prune, read, write
 from .configuration import network_changes, plain
 from .durable_runner import BEST, DurableRunner
-from .environment import EnvironmentFailedError
+from .environment import EnvironmentFailedError, guarded, keep_traceback
 from .preemption import INTERRUPTED, PREEMPTED, Preemption
 
 __all__ = [
@@ -19,6 +19,8 @@ __all__ = [
     "EnvironmentFailedError",
     "Preemption",
     "check_content",
+    "guarded",
+    "keep_traceback",
     "network_changes",
     "plain",
     "prune",
