@@ -49,7 +49,8 @@ robots() { # whole iterations; the first run compiles Warp's kernels
         --max_iterations 20 --assets standin physics=newton_mjwarp)
     step train_ppo 360 "${train[@]}" --algo ppo
     step train_bpo 180 "${train[@]}" --algo bpo
-    step robot_speed_gpu 180 python3 "$root/benchmarks/robot_speed.py" --preset gpu --robots G1 --rounds 5 --output "$out"
+    step robot_speed_gpu 180 python3 "$root/benchmarks/robot_speed.py" --preset gpu --robots G1 --rounds 5 \
+        --output "$out"
 }
 
 page() {
