@@ -39,7 +39,7 @@ def prepare() -> None:
         print(f"[isaaclab_bpo] {lost}: set XDG_CACHE_HOME to a folder that can be.", file=sys.stderr)
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
         # Threads of torch that wait for others look only so often before they sleep. By default they do so for
-        # milliseconds, and on a busy machine they thereby keep the others from working: updates took 40 times as long
+        # milliseconds, and on a busy machine keep those others from working: see benchmarks/threads.py
         os.environ["GOMP_SPINCOUNT"] = "1000"
     try:
         subprocess.run(("git", "version"), capture_output=True, check=True, timeout=10.0)

@@ -4,8 +4,7 @@
 """Threads that look for work too often.
 
 What fails: OvPhysX 0.6's cooker of colliders (``carb.ujitsoagent``, also when it is disabled) looks for work 13,000
-times a second. Without a GPU that takes a fifth of a core, and keeps torch's threads waiting for the one beside it: two
-threads then save 8 % of an update's time, and without that 30 %.
+times a second. Without a GPU that takes a fifth of a core, and torch's threads wait for the one beside it.
 
 When to delete it: once that thread sleeps until there is work.
 """
