@@ -1,9 +1,11 @@
 # Copyright (c) 2026, The isaaclab_bpo Developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Algorithms between PPO and BPO, which tell what of BPO makes a difference."""
+"""Variants of BPO that are no options of it, since they are here to be compared with it."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 
@@ -26,3 +28,19 @@ class PageLossBPO(BPO):
         if self.options.online_advantage:
             advantages = returns - values
         return brrl.ppo_ratio_fit_loss_inside_bounds(ratio, advantages, self.bounds)
+
+
+class RatioRateBPO(BPO):
+    """BPO whose adaptive learning rate watches the mean of |ρ - 1|, in place of the KL divergence.
+
+    ``desired_kl`` is then the deviation that is desired. Unlike the KL divergence, which ε bounds from above, it tells
+    how far the policy is on its way to the optimum, where it is ε.
+    """
+
+    def losses(
+        self, batch: Any, num_samples: int
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
+        """Return what :meth:`BPO.losses` does, with the mean of |ρ - 1| as "kl"."""
+        loss, statistics, samples = super().losses(batch, num_samples)
+        statistics["kl"] = (samples[0].detach() - 1.0).abs().mean()
+        return loss, statistics, samples

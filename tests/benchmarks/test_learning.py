@@ -99,6 +99,16 @@ def test_control_with_the_pages_loss_learns_nothing_outside_the_bounds() -> None
     assert ratio.grad.tolist() == [0.0, -0.25, -0.25, 0.0]
 
 
+def test_control_of_the_rate_watches_the_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
+    cfg = runner_cfg(algorithm="controls:RatioRateBPO", schedule="adaptive", desired_kl=0.04)
+    runner = OnPolicyRunner(PointMass(), cfg, device="cpu")
+    update, metrics = runner.alg.update, {}
+    monkeypatch.setattr(runner.alg, "update", lambda: metrics.update(update()) or metrics)
+    runner.learn(1)
+    assert metrics["kl"] == pytest.approx(metrics["ratio_deviation"], rel=1e-4)
+    assert metrics["kl"] > 0.0
+
+
 def test_failed_run_is_named_with_its_reason(tmp_path: Path) -> None:
     task = ("--tasks", "Gym-Jumper-v5", "--variants", "PPO", "--seeds", "1", "--steps", "500")
     done = run(*BENCHMARK, *task, cwd=tmp_path)
