@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.process import PLAY, ROOT, TRAIN, run
+from e2e.process import PLAY, ROOT, TRAIN, environment, run
 from isaaclab_bpo.cli.main import main
 
 CONSOLE = (sys.executable, "-m", "isaaclab_bpo")
@@ -45,6 +46,23 @@ def test_both_roads_print_the_same(script: tuple, name: str, arguments: tuple, c
     assert by_console.stderr == by_script.stderr
     assert "Traceback" not in by_console.stderr
     assert by_console.stdout if code == 0 else "error: " in by_console.stderr.splitlines()[-1]
+
+
+SMALL = ("--num_envs", "2", "--max_iterations", "1", "agent.num_steps_per_env=16", "agent.algorithm.num_mini_batches=2")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(("--help",), 0), (("train", "--task", "Gym-Hopper-v5", *SMALL), 0), (("dance",), 2)]
+)
+def test_output_that_nobody_reads_costs_nothing(arguments: tuple, code: int, tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command, variables = (*CONSOLE, *arguments), environment()
+    done = subprocess.run(command, cwd=tmp_path, env=variables, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert done.returncode == code, done.stderr
+    assert "Error" not in done.stderr
+    assert bool(list(tmp_path.rglob("model_0.pt"))) is ("train" in arguments)
 
 
 @pytest.mark.parametrize("name", ["train", "play", "evaluate"])

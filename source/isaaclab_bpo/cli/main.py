@@ -12,6 +12,7 @@ import warnings
 from pathlib import Path
 
 from isaaclab_bpo.command_line import similar
+from isaaclab_bpo.output import printing_survives
 
 from . import demo
 from .errors import UserError, fail
@@ -51,7 +52,8 @@ def main(argv: list[str] | None = None) -> None:
     """
     prepare()
     try:
-        _run(*((sys.argv[1:] if argv is None else argv) or ["--help"]))
+        with printing_survives():
+            _run(*((sys.argv[1:] if argv is None else argv) or ["--help"]))
     except KeyboardInterrupt:  # while there was nothing to save
         raise SystemExit(128 + signal.SIGINT) from None
 

@@ -23,6 +23,7 @@ from isaaclab_bpo.algorithms import TrainingDivergedError
 from isaaclab_bpo.checks import CheckedConfiguration, check_configuration, check_mini_batches
 from isaaclab_bpo.compatibility.rsl_rl import survive_code_state
 from isaaclab_bpo.compatibility.training_state import restore_random_states, restore_training_state, training_state
+from isaaclab_bpo.output import printing_survives
 
 from .checkpoint import CheckpointError, fit_checkpoint
 from .checkpoint_file import prune, read, write
@@ -30,7 +31,6 @@ from .configuration import plain
 from .environment import EnvironmentFailedError, guarded, keep_traceback
 from .log_writer import protect
 from .observations import name_columns
-from .output import printing_survives
 from .preemption import INTERRUPTED, Preemption
 
 BEST = "model_best.pt"

@@ -46,4 +46,8 @@ class _Stream:
 def printing_survives() -> Iterator[None]:
     """Let ``print`` drop what cannot be written, and write nothing any more once nobody reads it."""
     with contextlib.redirect_stdout(_Stream(sys.stdout)), contextlib.redirect_stderr(_Stream(sys.stderr)):
-        yield
+        try:
+            yield
+        finally:  # what is left is written here, since Python's own attempt at the end would complain
+            sys.stdout.flush()
+            sys.stderr.flush()
