@@ -31,7 +31,13 @@ from isaaclab_bpo.agents import GYM_PREFIX
 from isaaclab_bpo.command_line import ClosedParser
 from isaaclab_bpo.compare.report import format_interval, format_steps, plot_curves
 from isaaclab_bpo.compare.runs import Run, read_runs, write_runs
-from isaaclab_bpo.compare.statistics import Estimate, Group, group_runs, probability_of_improvement
+from isaaclab_bpo.compare.statistics import (
+    Estimate,
+    Group,
+    group_runs,
+    probability_of_improvement,
+    relative_difference,
+)
 from machine import describe
 
 ROOT = Path(__file__).parents[2]
@@ -102,10 +108,9 @@ def section(name: str, experiment: Experiment, figures: Path) -> str:
         _plot_intervals(tasks, figure)
     else:
         plot_curves(tasks, figure)
-    lines = [
-        f"| task | | seeds | steps | final return | best return | P(better than {reference}) |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    columns = ["task", "", "seeds", "steps", "final return", "best return", f"P(better than {reference})"]
+    columns += ["difference from BPO"] if is_ablation else []
+    lines = [f"| {' | '.join(columns)} |", f"| {' | '.join(['---'] * len(columns))} |"]
     for task, members in tasks.items():
         base = next((group for group in members if group.name == reference), None)
         for group in members:
@@ -114,7 +119,10 @@ def section(name: str, experiment: Experiment, figures: Path) -> str:
             steps = format_steps(group.steps)
             returns = f"{format_interval(group.final)} | {format_interval(group.best)}"
             variant = group.name.replace("|", "\\|")
-            lines.append(f"| {task} | {variant} | {seeds} | {steps} | {returns} | {better} |")
+            difference = ""
+            if is_ablation:
+                difference = f"{'' if base in (None, group) else _percent(group, base)} |"
+            lines.append(f"| {task} | {variant} | {seeds} | {steps} | {returns} | {better} | {difference}".rstrip())
     parts = [
         f"```bash\n./isaaclab.sh -p benchmarks/learning/run.py {name}\n```",
         f"![{'Final returns' if is_ablation else 'Learning curves'}](figures/{figure.name})",
@@ -128,6 +136,13 @@ def section(name: str, experiment: Experiment, figures: Path) -> str:
     if about["left_out"]:
         parts.append("\n".join(["Not in the table:\n", *(f"* {sentence}" for sentence in about["left_out"])]))
     return "\n\n".join(parts)
+
+
+def _percent(group: Group, other: Group) -> str:
+    estimate = relative_difference(group.final_returns, other.final_returns)
+    parts = [part for part in (estimate.value, estimate.low, estimate.high) if part is not None]
+    value, *interval = (f"{100.0 * part:+.0f} %" for part in parts)
+    return f"{value} [{', '.join(interval)}]" if interval else value
 
 
 def _probability(group: Group, other: Group) -> Estimate:

@@ -13,7 +13,14 @@ import pytest
 
 from compare.logs import BPO, PPO, write_run, write_seeds
 from isaaclab_bpo.compare.runs import read_runs
-from isaaclab_bpo.compare.statistics import Group, group_runs, interquartile_mean, probability_of_improvement
+from isaaclab_bpo.compare.statistics import (
+    Group,
+    group_runs,
+    interquartile_mean,
+    interquartile_mean_over_tasks,
+    probability_of_improvement,
+    relative_difference,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +45,26 @@ def test_interval_is_that_of_all_resamples() -> None:
     assert (estimate.low, estimate.high) == pytest.approx(
         tuple(np.percentile(means, [2.5, 97.5], method="inverted_cdf"))
     )
+
+
+def test_interquartile_mean_over_tasks_is_that_of_all_runs() -> None:
+    tasks = [np.array([-50.0, 1.0, 2.0]), np.array([3.0, 4.0, 90.0])]
+    estimate = interquartile_mean_over_tasks(tasks)
+    assert estimate.value == pytest.approx(2.5)  # of 1, 2, 3 and 4
+    # Resampled within the tasks: the worst is three times -50 and three times 3
+    assert estimate.low == pytest.approx(-23.5, abs=24.0)
+    same = interquartile_mean_over_tasks([np.full(3, 7.0)] * 2)
+    assert (same.value, same.low, same.high) == (7.0, 7.0, 7.0)
+
+
+def test_relative_difference_by_hand() -> None:
+    estimate = relative_difference(np.full(3, 90.0), np.full(3, 100.0))
+    assert (estimate.value, estimate.low, estimate.high) == pytest.approx((-0.1, -0.1, -0.1))
+    assert relative_difference(np.array([-3.0]), np.array([-4.0])).value == pytest.approx(0.25)
+    x, y = np.array([90.0, 90.0, 120.0]), np.array([100.0, 100.0, 100.0])
+    estimate = relative_difference(x, y)
+    assert estimate.value == pytest.approx(0.0)
+    assert (estimate.low, estimate.high) == pytest.approx((-0.1, 0.2))
 
 
 def test_probability_of_improvement_counts_pairs() -> None:

@@ -179,6 +179,21 @@ def interquartile_mean_over_tasks(scores: list[np.ndarray]) -> Estimate:
     return _estimate(scores, of_all)
 
 
+def relative_difference(x: np.ndarray, y: np.ndarray) -> Estimate:
+    """Return by how much the interquartile mean of x is larger than that of y, as a part of the latter's magnitude.
+
+    Args:
+        x: Scores of independent runs, shape (runs of x,).
+        y: The scores that they are compared with, shape (runs of y,).
+    """
+
+    def difference(of_x: np.ndarray, of_y: np.ndarray, axis: int = 0) -> Any:
+        base = _trimmed_mean(of_y, axis=axis)
+        return (_trimmed_mean(of_x, axis=axis) - base) / np.abs(base)
+
+    return _estimate([x, y], difference)
+
+
 def probability_of_improvement(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Estimate:
     """Return the probability that a run of X scores more than one of Y: P(X > Y) + P(X = Y)/2, averaged over tasks.
 
