@@ -132,3 +132,19 @@ def test_a_full_storage_refuses_a_transition_as_rsl_rls_does_and_keeps_what_it_h
     storage.clear()
     storage.add_transition(transition)
     assert not storage.valid.any()
+
+
+def test_storage_of_a_distillation_is_rsl_rls() -> None:
+    obs = TensorDict({"policy": torch.ones(2, 3)}, batch_size=[2])
+    storage = BpoRolloutStorage("distillation", 2, 3, obs, [1])
+    for step in range(3):
+        transition = BpoRolloutStorage.Transition()
+        transition.observations, transition.hidden_states = obs, (None, None)
+        transition.actions = transition.privileged_actions = torch.full((2, 1), float(step))
+        transition.rewards = transition.dones = torch.zeros(2)
+        storage.add_transition(transition)
+    assert [batch.privileged_actions.flatten().tolist() for batch in storage.generator()] == [  # type: ignore[union-attr]
+        [0.0, 0.0],
+        [1.0, 1.0],
+        [2.0, 2.0],
+    ]

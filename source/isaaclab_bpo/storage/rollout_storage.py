@@ -98,10 +98,11 @@ class BpoRolloutStorage(RolloutStorage):
         super().__init__(*args, **kwargs)
         self.advantage_median = torch.zeros((), device=self.device)
         self.valid = torch.ones_like(self.dones, dtype=torch.bool)
-        # Fields of one shape are parts of one tensor, of which one operation gathers a mini-batch
-        self._scalars = torch.stack([self.values, self.returns, self.advantages, self.actions_log_prob])
-        self.values, self.returns, self.advantages, self.actions_log_prob = self._scalars
         self._vectors: torch.Tensor | None = None
+        if self.training_type == "rl":  # not distillation
+            # Fields of one shape are parts of one tensor, of which one operation gathers a mini-batch
+            self._scalars = torch.stack([self.values, self.returns, self.advantages, self.actions_log_prob])
+            self.values, self.returns, self.advantages, self.actions_log_prob = self._scalars
 
     def add_transition(self, transition: RolloutStorage.Transition) -> None:
         """Add one transition at the current step.
@@ -111,8 +112,8 @@ class BpoRolloutStorage(RolloutStorage):
         """
         step = self.step
         super().add_transition(transition)  # raises an OverflowError where there is no room
-        parameters = self.distribution_params or ()  # allocated by rsl_rl at the first step
-        if self._vectors is None and all(each.shape == self.actions.shape for each in parameters):
+        parameters = getattr(self, "distribution_params", None) or ()  # allocated by rsl_rl at the first step
+        if self._vectors is None and parameters and all(each.shape == self.actions.shape for each in parameters):
             with torch.inference_mode(False):  # the update differentiates with respect to functions of them
                 self._vectors = torch.stack([self.actions, *parameters])
             self.actions, *parameters = self._vectors
