@@ -342,8 +342,8 @@ def report(measurements: list[Measurement], ceilings: dict[int, dict[str, float]
     for m in measurements:
         shares = ", ".join(f"{phase} {share:.1%}" for phase, share in m.shares.items())
         print(f"{m.variant:44}{m.num_envs:6}  {shares}")
-    print("\nKernels that a mini-batch launches on a GPU, without CUDA graphs:")
-    for m in measurements[: len({m.variant for m in measurements})]:
+    print("\nKernels that a mini-batch launches on a GPU, without CUDA graphs and eagerly:")
+    for m in {m.variant: m for m in measurements if m.variant not in COMPILED}.values():
         counts = ", ".join(f"{phase} {count:.1f}" for phase, count in m.launches_per_mini_batch.items())
         print(f"{m.variant:44}{sum(m.launches_per_mini_batch.values()):6.1f}  {counts}")
 
