@@ -43,11 +43,6 @@ PRESETS: dict[str, tuple[str, tuple[int, ...], str]] = {
 """Device, numbers of environments and physics engine of each preset."""
 
 
-def thread_counts(device: str) -> list[int]:
-    """Return with how many threads of torch is measured."""
-    return [torch.get_num_threads()] if device != "cpu" else sorted({1, torch.get_num_threads()})
-
-
 def measure_robot(robot: str, num_envs: int, device: str, physics: str, rounds: int) -> dict[str, Any]:
     """Measure all learners in one simulation, which a process can have only one of.
 
@@ -57,19 +52,8 @@ def measure_robot(robot: str, num_envs: int, device: str, physics: str, rounds: 
     from isaaclab_bpo.cli.command import translate
     from isaaclab_bpo.cli.run import launched
 
-    given = (
-        "--task",
-        ROBOTS[robot],
-        "--num_envs",
-        str(num_envs),
-        "--device",
-        device,
-        "--seed",
-        "1",
-        "--assets",
-        "standin",
-    )
-    counts = thread_counts(device)
+    given = f"--task {ROBOTS[robot]} --num_envs {num_envs} --device {device} --seed 1 --assets standin".split()
+    counts = [torch.get_num_threads()] if device != "cpu" else sorted({1, torch.get_num_threads()})
     commands = {
         name: translate("train", [*given, f"physics={physics}", "--algo", name.lower()]) for name in ("BPO", "PPO")
     }
@@ -118,7 +102,7 @@ def report(measurements: list[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    prepare()  # how threads wait, before any is made
+    prepare()  # how the threads of the processes that it starts wait
     parser = ClosedParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--preset", choices=PRESETS, default="gpu" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--robots", choices=ROBOTS, nargs="+", default=list(ROBOTS))

@@ -80,10 +80,7 @@ def overview(results: Path, figure: Path) -> str:
 def _compare(comparison: Comparison, file: Path) -> Outcome:
     runs = [run for run in read_runs([file])[0] if run.algorithm in ("BPO", comparison.ppo)]
     runs.sort(key=lambda run: (run.task, run.algorithm, run.seed))
-    pairs: dict[str, tuple[Group, Group]] = {}
-    for task, of_task in groupby(group_runs(runs), key=lambda group: group.task):
-        bpo, ppo = of_task  # sorted by name
-        pairs[task] = bpo, ppo
+    pairs = {task: tuple(groups) for task, groups in groupby(group_runs(runs), key=lambda group: group.task)}  # by name
     finals = {task: (bpo.final_returns, ppo.final_returns) for task, (bpo, ppo) in pairs.items()}
     normalized = [_normalize(*pair) for pair in pairs.values()]
     return Outcome(

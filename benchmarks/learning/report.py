@@ -117,12 +117,11 @@ def section(name: str, experiment: Experiment, figures: Path) -> str:
             better = "" if base in (None, group) else format_interval(_probability(group, base), digits=2)
             seeds = " ".join(str(run.seed) for run in group.runs)
             steps = format_steps(group.steps)
-            returns = f"{format_interval(group.final)} | {format_interval(group.best)}"
-            variant = group.name.replace("|", "\\|")
-            difference = ""
+            returns = format_interval(group.final), format_interval(group.best)
+            cells = [task, group.name.replace("|", "\\|"), seeds, steps, *returns, better]
             if is_ablation:
-                difference = f"{'' if base in (None, group) else _percent(group, base)} |"
-            lines.append(f"| {task} | {variant} | {seeds} | {steps} | {returns} | {better} | {difference}".rstrip())
+                cells.append("" if base in (None, group) else _percent(group, base))
+            lines.append(f"| {' | '.join(cells)} |")
     parts = [
         f"```bash\n./isaaclab.sh -p benchmarks/learning/run.py {name}\n```",
         f"![{'Final returns' if is_ablation else 'Learning curves'}](figures/{figure.name})",

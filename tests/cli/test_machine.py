@@ -99,6 +99,7 @@ def test_device_reaches_the_agent(ask: Ask) -> None:
         ("MLPModel", [512, 256, 128], 4, 4, 1),  # play
         ("MLPModel", [512, 256, 128], 384, 64, MAX_THREADS),
         ("MLPModel", [256], 10**6, 4, 1),
+        ("isaaclab_bpo.models:OrthogonalMLPModel", [64, 64], 256, 2, 1),
         ("isaaclab_bpo.models:NatureCNNModel", [], 256, 2, 2),
         (None, [], 256, 2, 2),
     ],

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -45,8 +47,8 @@ class Episodes:
     @torch.inference_mode()
     def step(self) -> None:
         """Act in all environments."""
-        metrics = {name: values.clone() for name, values in _command_metrics(self._env).items()}  # a reset clears them
-        self._obs, rewards, dones, extras = self._env.step(self._policy(self._obs))
+        with _command_metrics(self._env) as metrics:
+            self._obs, rewards, dones, extras = self._env.step(self._policy(self._obs))
         self._policy.reset(dones)
         self._returns += extras.get("raw_rewards", rewards)
         self._lengths += 1
@@ -76,13 +78,30 @@ class Episodes:
         return f"{len(self.values)} episodes: {', '.join(parts)}" if parts else "No episode has ended"
 
 
-def _command_metrics(env: Any) -> dict[str, torch.Tensor]:
-    """Return how well the commands of a manager-based environment are followed so far, each of shape (num_envs,)."""
+@contextlib.contextmanager
+def _command_metrics(env: Any) -> Iterator[dict[str, torch.Tensor]]:
+    """Yield what gets how well the commands were followed in episodes that end in the block, each of shape (num_envs,).
+
+    Isaac Lab completes the metrics of an episode, logs their mean over all that ended, and clears them in one call.
+    """
     manager = getattr(env.unwrapped, "command_manager", None)
+    metrics: dict[str, torch.Tensor] = {}
     if manager is None:
-        return {}
-    terms = {term: manager.get_term(term) for term in manager.active_terms}
-    return {f"{term}/{name}": values for term, it in terms.items() for name, values in it.metrics.items()}
+        yield metrics
+        return
+    from isaaclab.managers import CommandTerm
+
+    names = {id(manager.get_term(name)): name for name in manager.active_terms}
+    reset = CommandTerm.reset
+
+    def record(term: CommandTerm, env_ids: Any = None) -> Any:
+        ended = slice(None) if env_ids is None else env_ids
+        for name, values in term.metrics.items():
+            metrics.setdefault(f"{names[id(term)]}/{name}", torch.zeros_like(values))[ended] = values[ended]
+        return reset(term, env_ids)
+
+    with patch.object(CommandTerm, "reset", record):
+        yield metrics
 
 
 def _terminations(env: Any) -> dict[str, torch.Tensor]:

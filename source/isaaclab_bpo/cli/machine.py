@@ -22,8 +22,8 @@ NUM_ENVS_WITHOUT_CUDA: dict[Action, int] = {"train": 64, "play": 4, "evaluate": 
 WORK_FOR_THREADS = 4e6
 """Multiplications of a mini-batch between an MLP's hidden layers above which more threads than one are faster.
 
-Measured on two cores: with 1e6 (64 x 64, 256 rows) an update took 1.1 times as long, with 13e6 (three layers of 128,
-384 rows) 0.7 times.
+From trials on two cores that are not stored: an update with 1e6 (64 x 64, 256 rows) was slower, one with 13e6 (three
+layers of 128, 384 rows) faster.
 """
 
 MAX_THREADS = 8
@@ -108,7 +108,7 @@ def set_threads(actor: Any, num_rows: float) -> int:
     import torch
 
     if "OMP_NUM_THREADS" not in os.environ:
-        is_mlp = getattr(actor, "class_name", None) == "MLPModel"
+        is_mlp = str(getattr(actor, "class_name", None)).endswith("MLPModel")  # or one of ours
         work = num_rows * sum(a * b for a, b in pairwise(actor.hidden_dims)) if is_mlp else math.inf
         torch.set_num_threads(min(torch.get_num_threads(), MAX_THREADS) if work >= WORK_FOR_THREADS else 1)
     return torch.get_num_threads()

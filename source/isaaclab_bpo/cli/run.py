@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -68,7 +69,9 @@ def launched(command: Command) -> Iterator[Run]:
             except EnvironmentFailedError as error:
                 fail(program, error, code=1)
             except (MemoryError, RuntimeError) as error:
-                if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocat" not in str(error):
+                is_full = isinstance(error, MemoryError | torch.OutOfMemoryError)
+                # torch's and Warp's, which have no type of their own on the CPU
+                if not is_full and not re.search("can't allocate memory|Failed to allocate", str(error)):
                     raise
                 reason = " ".join(str(error).split("\n")[0].split()) or type(error).__name__
                 fail(program, UserError(f"memory is full: give fewer environments with --num_envs ({reason})"), code=1)
