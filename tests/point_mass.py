@@ -11,6 +11,15 @@ import torch
 from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
+from isaaclab_bpo.algorithms import BPO
+from isaaclab_bpo.algorithms.health import DIAGNOSTICS
+
+
+def update(bpo: BPO) -> dict[str, float]:
+    """Update ``bpo`` and return all statistics: what it returns, and what it leaves in the log."""
+    losses = bpo.update()
+    return losses | {name: bpo.health.log[tag].item() for name, tag in DIAGNOSTICS.items()}
+
 
 class PointMass(VecEnv):
     """Push a point mass in the plane to the origin.

@@ -29,6 +29,8 @@ def test_mjlabs_command_trains_with_bpo(rsl_rl: str, tmp_path: Path) -> None:
     done = run(python, "-m", "mjlab.scripts.train", "Mjlab-Velocity-Rough-Unitree-Go1-BPO", *given, cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "Mean median loss" in done.stdout
+    assert "BPO/kl:" in done.stdout  # which is no loss
+    assert "Mean kl loss" not in done.stdout
     (parameters,) = tmp_path.glob("logs/rsl_rl/*_bpo/*/params/agent.yaml")
     text = parameters.read_text()
     assert "clip_param: 0.3" in text  # the paper's for Go1

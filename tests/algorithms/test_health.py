@@ -10,7 +10,7 @@ import torch
 from tensordict import TensorDict
 
 from isaaclab_bpo.algorithms import TrainingDivergedError
-from isaaclab_bpo.algorithms.health import INVALID, SKIPPED, Health
+from isaaclab_bpo.algorithms.health import DIAGNOSTICS, INVALID, SKIPPED, Health
 from isaaclab_bpo.storage import BpoRolloutStorage
 
 NAN, INF = float("nan"), float("inf")
@@ -55,9 +55,10 @@ def test_counts_are_written_in_place() -> None:
     health = Health(100, "cpu")
     log = dict(health.log)
     health.count_valid(storage([True, False, False]), distributed=False)
-    history = torch.tensor([[1.0, 1.0], [5.0, 0.0], [3.0, 1.0]])
-    assert health.report(["loss", "used"], history, storage([True]), False) == {"loss": 2.0}  # the second was skipped
-    assert {name: count.item() for name, count in log.items()} == {INVALID: 2.0, SKIPPED: 1.0}
+    history = torch.tensor([[1.0, 0.25, 1.0], [5.0, 9.0, 0.0], [3.0, 0.75, 1.0]])  # the second was skipped
+    assert health.report(["loss", "kl", "used"], history, storage([True]), False) == {"loss": 2.0}
+    expected = dict.fromkeys(DIAGNOSTICS.values(), 0.0) | {INVALID: 2.0, SKIPPED: 1.0, "BPO/kl": 0.5}
+    assert {name: count.item() for name, count in log.items()} == expected
 
 
 @pytest.mark.parametrize(

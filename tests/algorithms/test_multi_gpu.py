@@ -18,8 +18,9 @@ from tensordict import TensorDict
 
 from isaaclab_bpo.algorithms import BPO, RankLostError
 from isaaclab_bpo.algorithms.construct import construct_algorithm
+from isaaclab_bpo.algorithms.health import INVALID, SKIPPED
 from isaaclab_bpo.compatibility.rsl_rl import NORMALIZES_IN_UPDATE
-from point_mass import PointMass, runner_cfg
+from point_mass import PointMass, runner_cfg, update
 
 NUM_ENVS, NUM_STEPS, NUM_UPDATES = 16, 12, 2
 
@@ -65,8 +66,8 @@ def train(rank: int | None, world_size: int, hyperparameters: dict[str, Any]) ->
     steps = [{name: value[share] for name, value in step.items()} for step in make_data()]
     num_envs = len(steps[0]["obs"])
     metrics: dict[str, float] = {}
-    for update in range(NUM_UPDATES):
-        rollout = steps[update * NUM_STEPS : (update + 1) * NUM_STEPS + 1]
+    for index in range(NUM_UPDATES):
+        rollout = steps[index * NUM_STEPS : (index + 1) * NUM_STEPS + 1]
         with torch.inference_mode():
             for step in rollout[:-1]:
                 bpo.act(TensorDict({"policy": step["obs"]}, batch_size=[num_envs]))
@@ -83,8 +84,8 @@ def train(rank: int | None, world_size: int, hyperparameters: dict[str, Any]) ->
                 next_obs = TensorDict({"policy": step["obs"]}, batch_size=[num_envs])
                 bpo.process_env_step(next_obs, step["rewards"], step["dones"], extras)  # type: ignore[arg-type]
             bpo.compute_returns(TensorDict({"policy": rollout[-1]["obs"]}, batch_size=[num_envs]))
-        metrics = bpo.update()
-    log = {name: count.item() for name, count in bpo.health.log.items()}
+        metrics = update(bpo)
+    log = {name: bpo.health.log[name].item() for name in (SKIPPED, INVALID)}
     return bpo.save() | {"learning_rate": bpo.learning_rate, "metrics": metrics, "log": log}
 
 

@@ -288,7 +288,7 @@ def test_health_of_one_iteration_is_not_counted_in_the_next() -> None:
         before = dict(log)
         bpo.update()
         assert all(log[name] is value for name, value in before.items())  # the logger holds it by now
-        assert log == {
+        assert {name: value for name, value in log.items() if not name.startswith("BPO/")} == {
             "steps": NUM_STEPS * (iteration + 1),
             "Health/invalid_transitions": [0.0, 2.0, 0.0][iteration],
             "Health/skipped_mini_batches": 0.0,

@@ -16,6 +16,8 @@ import torch
 from rsl_rl.runners import OnPolicyRunner
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from isaaclab_bpo.algorithms import BPO
+from isaaclab_bpo.algorithms.health import DIAGNOSTICS
 from isaaclab_bpo.checks import CheckedConfiguration, ConfigurationError
 from isaaclab_bpo.runners import BEST, DurableRunner, read
 from point_mass import PointMass, mirror, runner_cfg
@@ -194,14 +196,22 @@ def test_best_state_is_kept_and_a_resumed_run_must_surpass_it(tmp_path: Path) ->
     assert read(tmp_path / "rest" / "model_24.pt")["mean_return"] == resumed.mean_return
 
 
-def test_what_is_no_loss_is_not_logged_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    make_runner(runner_cfg(), tmp_path).learn(1)
+@pytest.mark.parametrize("runner_class", [DurableRunner, OnPolicyRunner])
+def test_what_is_no_loss_is_not_logged_as_one(
+    runner_class: type[OnPolicyRunner], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runner = runner_class(PointMass(), runner_cfg(), str(tmp_path))
+    runner.learn(2)
+    assert isinstance(runner.alg, BPO)
     printed = capsys.readouterr().out
     events = EventAccumulator(str(tmp_path))
     events.Reload()
     tags = events.Tags()["scalars"]
-    for name in ("ratio_deviation", "clip_fraction", "above_median", "median_deviation", "kl"):
-        assert f"BPO/{name}" in tags
+    for name, tag in DIAGNOSTICS.items():
+        logged = [event.value for event in events.Scalars(tag)]
+        assert len(logged) == 2
+        assert logged[1] == pytest.approx(runner.alg.health.log[tag].item())  # of the update of its iteration
+        assert logged[0] != logged[1]
         assert f"Loss/{name}" not in tags
         assert f"Mean {name} loss" not in printed
     assert {"Loss/median", "Loss/surrogate", "Loss/value"} <= set(tags)

@@ -167,7 +167,7 @@ class BPO(PPO):
 
         Returns:
             Means over all mini-batches that were used: the losses of PPO ("value", "surrogate", "entropy", "rnd",
-            "symmetry"), "median" (the median critic's loss), "kl", and :func:`brrl.ratio_statistics`.
+            "symmetry") and of the median critic, "median". :data:`.health.DIAGNOSTICS` go to the log.
 
         Raises:
             ConfigurationError: If there are more mini-batches than there is something for.

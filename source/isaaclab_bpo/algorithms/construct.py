@@ -18,6 +18,7 @@ from rsl_rl.utils import resolve_callable, resolve_obs_groups
 from tensordict import TensorDict
 
 from isaaclab_bpo.compatibility import rsl_rl
+from isaaclab_bpo.compatibility.bfloat16 import cpu_features, lacks_bfloat16
 from isaaclab_bpo.models import borrow_encoders
 from isaaclab_bpo.storage import BpoRolloutStorage
 
@@ -82,8 +83,7 @@ def _choose_class(
 ) -> tuple[type[BPO], list[str]]:
     """Return the class of the faster path where that is wanted and can be, and what is to be said about speed."""
     on_cpu, remarks = torch.device(settings["device"]).type == "cpu", []
-    features = getattr(torch.cpu, "get_capabilities", dict)()  # torch < 2.11 does not tell
-    if on_cpu and settings.get("use_mixed_precision") and lacks_bfloat16(features):
+    if on_cpu and settings.get("use_mixed_precision") and lacks_bfloat16(cpu_features()):
         remarks.append("use_mixed_precision: this CPU has no units for bfloat16, which makes training much slower.")
     if alg_class is AcceleratedBPO:  # named by its own name
         alg_class, options.accelerate = BPO, True
@@ -92,8 +92,3 @@ def _choose_class(
             return AcceleratedBPO, remarks
         remarks.append(f"accelerate: this run has {' and '.join(present)}, so it takes the plain path.")
     return alg_class, remarks
-
-
-def lacks_bfloat16(features: Mapping[str, Any]) -> bool:
-    """Return whether a CPU, given its features, is known to have no units for bfloat16."""
-    return bool(features) and not any(has for name, has in features.items() if "bf16" in name)

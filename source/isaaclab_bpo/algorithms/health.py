@@ -21,6 +21,10 @@ SKIPPED = "Health/skipped_mini_batches"
 INVALID = "Health/invalid_transitions"
 """Name in the log of the number of transitions that were left out."""
 
+_NO_LOSSES = ("ratio_deviation", "clip_fraction", "above_median", "median_deviation", "kl")
+DIAGNOSTICS = {name: f"BPO/{name}" for name in _NO_LOSSES}
+"""Names in the log of the statistics that are no losses: rsl_rl prints all that an update returns as "Mean … loss"."""
+
 
 class TrainingDivergedError(FloatingPointError):
     """Nothing could be learnt for too long. The networks are those of the last mini-batch that was used."""
@@ -34,7 +38,7 @@ class Health:
 
     def __init__(self, max_consecutive_skips: int, device: str) -> None:
         """Start with nothing seen; after ``max_consecutive_skips`` in a row :meth:`report` raises."""
-        self.log = {name: torch.zeros((), device=device) for name in (SKIPPED, INVALID)}
+        self.log = {name: torch.zeros((), device=device) for name in (SKIPPED, INVALID, *DIAGNOSTICS.values())}
         """What to log of the newest update; the tensors are overwritten in place."""
         self.groups: Collection[str] | None = None
         """The observation groups that a network reads, and no other is looked at; None for all."""
@@ -81,7 +85,7 @@ class Health:
     def report(
         self, names: list[str], history: torch.Tensor, storage: RolloutStorage, distributed: bool
     ) -> dict[str, float]:
-        """Return the means of the statistics of the mini-batches that were used, with one transfer from the device.
+        """Return the means of the losses over the mini-batches that were used; those of the others go to the log.
 
         Args:
             names: Names of the statistics; the last one is whether the mini-batch was used.
@@ -115,4 +119,7 @@ class Health:
             error.columns = columns
             raise error
         self._sums = {}
-        return dict(zip(names, values, strict=False))
+        statistics = dict(zip(names, values, strict=False))
+        for name in DIAGNOSTICS.keys() & statistics.keys():
+            self.log[DIAGNOSTICS[name]].fill_(statistics.pop(name))
+        return statistics

@@ -71,9 +71,7 @@ class PPO(rsl_rl.algorithms.PPO):
             loaded_dict = {**loaded_dict, "optimizer_state_dict": optimizer_state}
         return super().load(loaded_dict, load_cfg, strict)
 
-    def _shuffle_each_epoch(
-        self, num_mini_batches: int, num_epochs: int = 8
-    ) -> Generator[RolloutStorage.Batch, None, None]:
+    def _shuffle_each_epoch(self, num_mini_batches: int, num_epochs: int = 8) -> Generator[RolloutStorage.Batch]:
         """Yield mini-batches as rsl_rl's storage does, but with another permutation in every epoch."""
         for _ in range(num_epochs):
             yield from self._shuffle_once(num_mini_batches, 1)

@@ -39,9 +39,6 @@ BEST = "model_best.pt"
 LOOKS_FOR_BEST = 10
 """How many times in a save interval the runner looks whether the state is the best one."""
 
-DIAGNOSTICS = ("ratio_deviation", "clip_fraction", "above_median", "median_deviation", "kl")
-"""What BPO reports that is no loss, although rsl_rl's logger would call it one."""
-
 
 class DurableRunner(OnPolicyRunner):
     """rsl_rl's on-policy runner, for BPO and PPO, whose runs survive what cluster, disk and user do to them.
@@ -240,9 +237,7 @@ class DurableRunner(OnPolicyRunner):
         if frames_per_step is not None and self.logger.writer is not None:
             steps = (kwargs["it"] + 1) * self.cfg["num_steps_per_env"] * self.env.num_envs * self.gpu_world_size
             self.logger.ep_extras.append({"Train/steps": steps, "Train/frames": steps * frames_per_step})
-        losses = kwargs.pop("loss_dict").copy()
-        self.logger.ep_extras.append({f"BPO/{name}": losses.pop(name) for name in DIAGNOSTICS if name in losses})
-        self._log(loss_dict=losses, **kwargs)
+        self._log(**kwargs)
         self._has_learned = self._has_news = True
         is_last = kwargs["it"] + 1 == kwargs["total_it"]
         if is_last or kwargs["it"] % max(1, self.cfg["save_interval"] // LOOKS_FOR_BEST) == 0:
