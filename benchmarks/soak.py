@@ -8,7 +8,8 @@
 Go1 on rough terrain, stand-in robot, OvPhysX. A disk of its own needs the superuser, and the clock Debian's
 libfaketime; what is not there is not disturbed, which the result says. Writes soak.json, soak.log and the trainings'
 output; the exit code is 0 if all went well: the disturbed training is complete, its learning curve lies in the band of
-the others, and neither memory nor open files grew.
+the others, and neither memory nor open files grew. Interrupted by Ctrl-C or SIGTERM and started again with the same
+arguments, it goes on.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -97,6 +98,8 @@ class Training:
 
     def watch(self) -> None:
         """Note what the process uses, or that it has ended, and start it again if there is something left to do."""
+        if self.is_complete:
+            return
         assert self.process is not None
         code = self.process.poll()
         if code is None:
@@ -105,12 +108,19 @@ class Training:
                 resident = int((process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
                 age = time.monotonic() - self.started
                 self.samples[-1].append((age, resident, len(list((process / "fd").iterdir()))))
-        elif not self.is_complete:
+        else:
             self.codes.append(code)
             if code == 2:
                 raise SystemExit(f"{self.folder.name} was refused: see {self.folder / 'output.txt'}")
             if code != 0:
                 self.start()
+
+    def stop(self) -> None:
+        """Let it save and end; it can be started again."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+            self.process.wait()
 
     def set_clock(self, shift: str) -> None:
         (self.folder / "clock").write_text(shift)
@@ -158,20 +168,24 @@ def suspend(training: Training, pause: float) -> None:
 
 def fill_disk(training: Training, pause: float) -> None:
     filler = training.logs / "filler"
-    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while file.write(bytes(1 << 16)):
-            pass
-    time.sleep(pause)
-    filler.unlink()
+    try:
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(1 << 16)):
+                pass
+        time.sleep(pause)
+    finally:
+        filler.unlink()
 
 
 def remove_folder(training: Training, pause: float) -> None:
     folder, moved = training.logs / "rsl_rl", training.logs / "moved"
     if folder.exists():  # else it is starting for the first time
         folder.rename(moved)
-        time.sleep(pause)
-        shutil.rmtree(folder, ignore_errors=True)  # what the training has written meanwhile
-        moved.rename(folder)
+        try:
+            time.sleep(pause)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)  # what the training has written meanwhile
+            moved.rename(folder)
 
 
 def break_clock(training: Training, pause: float) -> None:
@@ -195,7 +209,7 @@ def disturbances(disk: bool) -> dict[str, Callable[[Training, float], None]]:
 
 def mount_disk(folder: Path) -> bool:
     """Put a small disk where a training logs, if that is allowed."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     return subprocess.run(("mount", "-t", "tmpfs", "-o", f"size={DISK}m", "soak", folder)).returncode == 0
 
 
@@ -227,58 +241,103 @@ def judge(disturbed: Training, others: list[Training], done: dict[str, int]) -> 
     }
 
 
+def soak(
+    trainings: list[Training],
+    possible: dict[str, Callable[[Training, float], None]],
+    done: dict[str, int],
+    every: float,
+    end: float,
+    log: TextIO,
+) -> None:
+    """Let the trainings come to their ends and disturb the first one, which ``done`` counts.
+
+    Args:
+        trainings: The trainings.
+        possible: The disturbances.
+        done: How many of each there have been.
+        every: Time between two of them [min].
+        end: When to give up, on the monotonic clock [s].
+        log: Gets a line for each disturbance and each end of a process.
+    """
+
+    def note(what: str) -> None:
+        print(time.strftime("%H:%M:%S"), what, file=log, flush=True)
+
+    disturbed, rng, due = trainings[0], random.Random(sum(done.values())), time.monotonic() + 60.0 * every
+    note("start")
+    for training in trainings:
+        if not training.is_complete:
+            training.start()
+    while not all(training.is_complete for training in trainings) and time.monotonic() < end:
+        time.sleep(POLL)
+        for training in trainings:
+            before = len(training.codes)
+            training.watch()
+            for code in training.codes[before:]:
+                note(f"{training.folder.name} ended with exit code {code}")
+        if time.monotonic() > due and not disturbed.is_complete:
+            least = min(done.values())
+            name = rng.choice([name for name, count in done.items() if count == least])
+            note(name)
+            done[name] += 1
+            possible[name](disturbed, 10.0 * every)
+            due = time.monotonic() + rng.uniform(0.5, 1.5) * 60.0 * every
+
+
+def put_down(state: Path, trainings: list[Training], done: dict[str, int], seconds: float) -> None:
+    """Write what :func:`take_up` reads, the time [s] added to that of earlier."""
+    if state.exists():
+        seconds += json.loads(state.read_text())["seconds"]
+    uses = [{"codes": training.codes, "samples": training.samples} for training in trainings]
+    state.write_text(json.dumps({"seconds": seconds, "done": done, "trainings": uses}))
+
+
+def take_up(state: Path, trainings: list[Training], done: dict[str, int]) -> float:
+    """Give the trainings and ``done`` what was seen of them before an interruption, and return the time until then."""
+    saved = json.loads(state.read_text())
+    done |= saved["done"]
+    for training, use in zip(trainings, saved["trainings"], strict=True):
+        training.codes, training.samples = use["codes"], use["samples"]
+    return saved["seconds"]
+
+
 def main() -> None:
     parser = ClosedParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hours", type=float, required=True, help="About how long it takes.")
-    parser.add_argument("--output", type=Path, required=True, help="A folder that is not there yet.")
+    parser.add_argument("--output", type=Path, required=True, help="Folder; one with a soak test in it goes on.")
     parser.add_argument("--num_envs", type=int, default=64)
     parser.add_argument("--others", type=int, default=2, help="Trainings that are left in peace.")
     parser.add_argument("--every", type=float, default=4.0, help="Minutes between two disturbances.")
     args = parser.parse_args()
-    args.output.mkdir(parents=True)
     iterations = max(20, round(3600 * args.hours / SECONDS_PER_ITERATION))
     folders = [args.output.resolve() / name for name in ("disturbed", *(f"left_{i}" for i in range(args.others)))]
     trainings = [Training(folder, seed, args.num_envs, iterations) for seed, folder in enumerate(folders)]
     disturbed, *others = trainings
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that trainings and disk do not stay behind
     disk = mount_disk(disturbed.logs)
     for folder in folders:
         folder.mkdir(exist_ok=True)
-
-    rng, possible, due = random.Random(0), disturbances(disk), time.monotonic() + 60.0 * args.every
-    end = time.monotonic() + 3.0 * 3600.0 * max(args.hours, 0.5)
-    done: dict[str, int] = dict.fromkeys(possible, 0)
-    with (args.output / "soak.log").open("a") as log:
-
-        def note(what: str) -> None:
-            print(time.strftime("%H:%M:%S"), what, file=log, flush=True)
-
-        try:
-            for training in trainings:
-                training.start()
-            while not all(training.is_complete for training in trainings) and time.monotonic() < end:
-                time.sleep(POLL)
-                for training in trainings:
-                    before = len(training.codes)
-                    training.watch()
-                    for code in training.codes[before:]:
-                        note(f"{training.folder.name} ended with exit code {code}")
-                if time.monotonic() > due and not disturbed.is_complete:
-                    least = min(done.values())
-                    name = rng.choice([name for name, count in done.items() if count == least])
-                    note(name)
-                    done[name] += 1
-                    possible[name](disturbed, 10.0 * args.every)
-                    due = time.monotonic() + rng.uniform(0.5, 1.5) * 60.0 * args.every
-            result = judge(disturbed, others, done)
-        finally:
-            for training in trainings:
-                if training.process is not None:
-                    training.process.kill()
-                    training.process.wait()
-            if disk:
-                shutil.copytree(disturbed.logs, disturbed.folder / "kept", dirs_exist_ok=True)
-                subprocess.run(("umount", disturbed.logs), check=True)
+    possible = disturbances(disk)
+    done, budget = dict.fromkeys(possible, 0), 3.0 * 3600.0 * max(args.hours, 0.5)
+    state = args.output / "state.json"
+    if state.exists():
+        budget -= take_up(state, trainings, done)
+        if disk:
+            shutil.copytree(disturbed.folder / "kept", disturbed.logs, dirs_exist_ok=True)
+    started = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that trainings and disk do not stay behind
+    try:
+        with (args.output / "soak.log").open("a") as log:
+            soak(trainings, possible, done, args.every, started + budget, log)
+        result = judge(disturbed, others, done)
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):  # one is enough
+            signal.signal(number, signal.SIG_IGN)
+        for training in trainings:
+            training.stop()
+        put_down(state, trainings, done, time.monotonic() - started)
+        if disk:
+            shutil.copytree(disturbed.logs, disturbed.folder / "kept", dirs_exist_ok=True)
+            subprocess.run(("umount", disturbed.logs), check=True)
     (args.output / "soak.json").write_text(json.dumps(result, indent=2))
     print(json.dumps(result["verdicts"], indent=2))
     sys.exit(0 if all(result["verdicts"].values()) else 1)
