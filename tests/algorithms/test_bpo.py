@@ -93,6 +93,7 @@ def test_with_ppos_loss_an_epoch_is_ppos_bit_for_bit(
     if "use_mixed_precision" in hyperparameters and version("rsl-rl-lib") < "5.5":
         pytest.skip("PPO of rsl_rl 5.4 has no mixed precision to compare with")
     settings = {"num_learning_epochs": 1, "use_clipped_value_loss": False, "share_cnn_encoders": model == "nature"}
+    settings["desired_kl"] = 0.01  # PPO's default
     ppo_cfg = runner_cfg(model, "PPO", discrete, **(settings | hyperparameters))
     ppo_cfg["actor"]["obs_normalization"] = ppo_cfg["critic"]["obs_normalization"] = True
     bpo_cfg = copy.deepcopy(ppo_cfg)
@@ -206,8 +207,24 @@ def test_every_option_trains_and_is_reported(hyperparameters: dict) -> None:
 )
 def test_a_desired_kl_out_of_reach_is_said(options: dict, is_said: bool, capsys: pytest.CaptureFixture) -> None:
     make_runner(runner_cfg(**options))
-    advice = "Set desired_kl below 0.01, or schedule=fixed."
+    advice = "Leave it out, for 0.0051."
     assert (advice in capsys.readouterr().out) is is_said
+
+
+@pytest.mark.parametrize(
+    ("options", "desired_kl"),
+    [
+        ({"clip_param": 0.2}, 0.005103),  # -⅛ log(1 - 0.04)
+        ({"clip_param": 0.1}, 0.001256),  # -⅛ log(1 - 0.01)
+        ({"clip_param": 0.3}, 0.01),  # -⅛ log(1 - 0.09) = 0.0118
+        ({"clip_param": None, "ratio_lower": 0.0, "ratio_upper": 1.1}, 0.01),
+        ({"clip_param": 0.2, "desired_kl": 0.02}, 0.02),
+    ],
+    ids=str,
+)
+def test_the_desired_kl_follows_from_the_bounds(options: dict, desired_kl: float) -> None:
+    bpo = bpo_of(make_runner(runner_cfg(**({"desired_kl": None} | options))))
+    assert bpo.desired_kl == pytest.approx(desired_kl, rel=1e-3)
 
 
 @pytest.mark.parametrize("joint", [True, False])

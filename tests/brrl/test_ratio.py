@@ -38,6 +38,12 @@ def test_no_policy_within_the_bounds_diverges_more_than_the_optimum() -> None:
     assert divergences.max().item() < bounds.max_kl
 
 
+def test_desired_kl_is_within_reach_of_the_bounds() -> None:
+    assert brrl.RatioBounds.symmetric(0.2).desired_kl == pytest.approx(-0.125 * math.log(0.96))
+    assert brrl.RatioBounds.symmetric(0.3).desired_kl == 0.01  # -⅛ log 0.91 = 0.0118
+    assert brrl.RatioBounds(0.0, 2.0).desired_kl == 0.01
+
+
 def test_asymmetric_level() -> None:
     # (c_h - 1)/(c_h - c_l) = 3/4: a quarter of the mass above at ratio 4, three quarters below at ratio 0
     assert brrl.RatioBounds(0.0, 4.0).level == 0.75

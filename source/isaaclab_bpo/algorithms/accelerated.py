@@ -132,7 +132,7 @@ class AcceleratedBPO(BPO):
 
     def apply_gradients(self, usable: torch.Tensor, kl: torch.Tensor) -> None:
         """Adapt the learning rate to the KL divergence, and step if it is usable; the device decides both."""
-        if self.is_adaptive:
+        if self.schedule == "adaptive":
             self._set_rate(brrl.adapted_learning_rate(self._rate, kl, self.desired_kl, self._factor))
         # What torch's gradient scaler tells a fused step
         self.optimizer.found_inf = 1.0 - usable  # type: ignore[attr-defined]

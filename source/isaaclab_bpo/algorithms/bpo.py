@@ -85,7 +85,7 @@ class BPO(PPO):
         self.median_temperature = options.median_temperature or (options.temperature if epsilon is None else 1.0)
         self.health = Health(options.max_consecutive_skips, self.device)
         self.is_recurrent = actor.is_recurrent or critic.is_recurrent
-        self.is_adaptive = self.desired_kl is not None and self.schedule == "adaptive"
+        self.desired_kl = options.desired_kl or self.bounds.desired_kl
         self._last_obs = TensorDict({})
         self._names: list[str] = []
 
@@ -94,12 +94,11 @@ class BPO(PPO):
         if median.network is not None:
             self.networks.setdefault(median.clipped_with, []).extend(median.parameters())
             self.optimizer.add_param_group({"params": median.parameters(), "lr": self.learning_rate})
-        if self.is_adaptive and 2.0 * self.desired_kl > self.bounds.max_kl and self.gpu_global_rank == 0:
+        if self.schedule == "adaptive" and 2.0 * self.desired_kl > self.bounds.max_kl and self.gpu_global_rank == 0:
             print(
                 f"[INFO] desired_kl {self.desired_kl:g}: PPO's rule lowers the learning rate where the KL divergence "
-                f"is above {2.0 * self.desired_kl:g}, but ratios in [{self.bounds.lower:g}, {self.bounds.upper:g}] "
-                f"keep it below {self.bounds.max_kl:.2g}, so the rate will hardly go anywhere but up. Set desired_kl "
-                f"below {self.bounds.max_kl / 2.0:.2g}, or schedule=fixed."
+                f"is above {2.0 * self.desired_kl:g}, but the ratio bounds keep it below {self.bounds.max_kl:.2g}, so "
+                f"the rate will hardly go anywhere but up. Leave it out, for {self.bounds.desired_kl:.2g}."
             )
 
     def policy_loss(
@@ -322,7 +321,7 @@ class BPO(PPO):
             kl = all_reduce(kl.clone()) / self.gpu_world_size
         # The only read of the mini-batch; PPO has one of the KL divergence and of every loss
         kl_divergence, is_usable = torch.stack([kl, usable]).tolist()
-        if self.is_adaptive:
+        if self.schedule == "adaptive":
             self.learning_rate = brrl.adapted_learning_rate(self.learning_rate, kl_divergence, self.desired_kl)
             for group in self.optimizer.param_groups:
                 group["lr"] = self.learning_rate

@@ -66,6 +66,8 @@ class BpoOptions(PpoOptions):
         "smoothing T of the median critic's loss, in units of return; none is the paper's 1 with clip_param, else λ")
     median_loss_coef: float = _option(1.0, number(0.0), "coefficient of the median critic's loss")
     accelerate: bool = _option(True, BOOLEAN, "take the faster path, the same up to rounding, where the run allows it")
+    desired_kl: float | None = _option(None, optional(_POSITIVE),
+        "KL divergence that the adaptive schedule aims at; none is 0.01, or ε²/8 if that is less")
     max_consecutive_skips: int = _option(100, integer(1),
         "stop when as many mini-batches in a row were unusable (NaN, infinities)")
     use_clipped_value_loss: bool = _option(False, BOOLEAN, "clip the value loss as PPO does")
@@ -84,7 +86,6 @@ PPO_RULES: dict[str, Rule] = {
     "num_mini_batches": integer(1),
     "learning_rate": number(0.0, open_low=True),
     "schedule": one_of("adaptive", "fixed"),
-    "desired_kl": optional(number(0.0, open_low=True)),
     "gamma": number(0.0, 1.0),
     "lam": number(0.0, 1.0),
     "entropy_coef": number(0.0),

@@ -73,6 +73,14 @@ class RatioBounds:
             return math.inf
         return -self.level * math.log(self.lower) - (1.0 - self.level) * math.log(self.upper)
 
+    @property
+    def desired_kl(self) -> float:
+        """KL divergence from which PPO's rule for the learning rate can go up and down: 0.01, as usual, or less.
+
+        The rule lowers the rate above twice that. It must be within reach, so it is at most half of :attr:`max_kl`.
+        """
+        return min(0.01, self.max_kl / 4.0)
+
 
 def target_ratio(
     median_advantages: torch.Tensor, bounds: RatioBounds, temperature: float | None = None
