@@ -223,7 +223,8 @@ def test_a_desired_kl_out_of_reach_is_said(options: dict, is_said: bool, capsys:
     ids=str,
 )
 def test_the_desired_kl_follows_from_the_bounds(options: dict, desired_kl: float) -> None:
-    bpo = bpo_of(make_runner(runner_cfg(**({"desired_kl": None} | options))))
+    hyperparameters: dict[str, Any] = {"desired_kl": None, **options}
+    bpo = bpo_of(make_runner(runner_cfg(**hyperparameters)))
     assert bpo.desired_kl == pytest.approx(desired_kl, rel=1e-3)
 
 
