@@ -36,7 +36,8 @@ class Comparison:
 COMPARISONS = (
     Comparison("MuJoCo, PPO at its own rate", "gymnasium"),
     Comparison("MuJoCo, PPO at BPO's rate", "gymnasium", "PPO at 1e-3"),
-    Comparison("MuJoCo, adaptive rate, large batches", "large_batches"),
+    Comparison("MuJoCo, adaptive rate, KL of 0.02", "large_batches"),
+    Comparison("MuJoCo, adaptive rate, BPO at ε²/8", "large_batches_rate"),
     Comparison("robots of Isaac Lab", "isaaclab_cpu"),
     Comparison("Atari", "atari"),
 )

@@ -61,6 +61,8 @@ def take_over(name: str, experiment: Experiment, logs: Path) -> None:
     found, left_out = gather(logs, experiment.tasks, experiment.variants)
     left_out += [f"{label(*_key(run))} ended early" for run in found if run.steps[-1] < experiment.steps]
     runs = {_key(run): run for run in found if run.steps[-1] >= experiment.steps}
+    for run in runs.values():
+        run.folders = [str(Path(folder).relative_to(logs)) for folder in run.folders]
     if not runs:
         raise SystemExit(f"report: {logs} holds no finished run of {name}")
     on_cpu = not torch.cuda.is_available() or all(task.startswith(GYM_PREFIX) for task in experiment.tasks)

@@ -78,6 +78,7 @@ def test_budget_is_spent_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(SystemExit, match="no finished run of small"):
         report.take_over("small", replace(experiment, steps=10_000), tmp_path / "out")
     text = (tmp_path / "results" / "small.json").read_text()
+    assert str(tmp_path) not in text  # whoever reads it has no such folder
     odd = json.loads(text)[0]
     odd["seed"], odd["settings"]["algorithm.gamma"] = 2, 0.5
     (tmp_path / "results" / "small.json").write_text(text.replace("[", f"[{json.dumps(odd)},", 1))

@@ -19,7 +19,7 @@ from isaaclab_bpo.algorithms.options import BpoOptions, PpoOptions
 
 @configclass
 class RslRlBpoAlgorithmCfg(BpoOptions, RslRlPpoAlgorithmCfg):  # pyright: ignore[reportIncompatibleVariableOverride]
-    """Configuration of the BPO algorithm. Defaults are what the paper uses for all robots."""
+    """Configuration of the BPO algorithm. Defaults are what the paper uses for all robots, but for ``desired_kl``."""
 
     class_name: str = "isaaclab_bpo.algorithms:BPO"
     """The algorithm class."""
