@@ -30,6 +30,21 @@ class PageLossBPO(BPO):
         return brrl.ppo_ratio_fit_loss_inside_bounds(ratio, advantages, self.bounds)
 
 
+class BoundedRateBPO(BPO):
+    """BPO whose adaptive learning rate does not rise above its initial value."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Initialize the algorithm; arguments as for :class:`BPO`."""
+        super().__init__(*args, **kwargs)
+        self._highest_rate = self.learning_rate
+
+    def apply_gradients(self, usable: torch.Tensor, kl: torch.Tensor) -> None:
+        """Do what :meth:`BPO.apply_gradients` does, with a KL divergence that does not let the highest rate rise."""
+        if 1.4 * self.learning_rate > self._highest_rate:
+            kl = kl.clamp(min=self.desired_kl)
+        super().apply_gradients(usable, kl)
+
+
 class RatioRateBPO(BPO):
     """BPO whose adaptive learning rate watches the mean of |ρ - 1|, in place of the KL divergence.
 

@@ -105,7 +105,7 @@ def section(name: str, experiment: Experiment, figures: Path) -> str:
     tasks = {task: list(members) for task, members in groupby(groups, key=lambda group: group.task)}
     figure = figures / f"learning_{name}.png"
     is_ablation = len(experiment.variants) > 4  # changes to BPO, too many for curves
-    reference = "BPO" if is_ablation else "PPO"
+    reference = "BPO" if is_ablation else "PPO" if "PPO" in variants else variants[0]
     if is_ablation:
         _plot_intervals(tasks, figure)
     else:

@@ -110,6 +110,16 @@ def test_control_of_the_rate_watches_the_ratio() -> None:
     assert log["BPO/kl"] > 0.0
 
 
+@pytest.mark.parametrize(("desired_kl", "falls"), [(10.0, False), (1e-5, True)])
+def test_control_of_the_highest_rate_lets_it_only_fall(desired_kl: float, falls: bool) -> None:
+    cfg = runner_cfg(algorithm="controls:BoundedRateBPO", schedule="adaptive", desired_kl=desired_kl)
+    runner = OnPolicyRunner(PointMass(), cfg, device="cpu")
+    highest = runner.alg.learning_rate
+    runner.learn(2)
+    assert (runner.alg.learning_rate < highest) is falls
+    assert falls or runner.alg.learning_rate == highest
+
+
 def test_failed_run_is_named_with_its_reason(tmp_path: Path) -> None:
     task = ("--tasks", "Gym-Jumper-v5", "--variants", "PPO", "--seeds", "1", "--steps", "500")
     done = run(*BENCHMARK, *task, cwd=tmp_path)

@@ -82,7 +82,7 @@ def bpo_cfg(task: str) -> RslRlBpoRunnerCfg | PresetCfg:
     for robot in ROBOTS:
         if task in (robot.task.format("Rough"), robot.task.format("Flat")):
             cfg.check_for_nan = False  # BPO leaves such samples out
-            cfg.algorithm = cfg.algorithm.replace(desired_kl=0.01, **robot.algorithm)
+            cfg.algorithm = cfg.algorithm.replace(**robot.algorithm)
         if task == robot.task.format("Rough"):
             cfg.max_iterations = robot.max_iterations
     return cfg

@@ -87,8 +87,7 @@ def bpo_from_ppo(ppo_cfg: RslRlOnPolicyRunnerCfg | PresetCfg) -> RslRlBpoRunnerC
     """Return the configuration that trains with BPO what ``ppo_cfg`` trains with PPO.
 
     Networks, schedule and all hyperparameters that the algorithms share are kept; those of BPO alone take their
-    defaults, and so does the desired KL divergence, which the ratio bounds limit. The value loss is not clipped. The
-    experiment's name gets the suffix ``_bpo``.
+    defaults, and the value loss is not clipped. The experiment's name gets the suffix ``_bpo``.
 
     Args:
         ppo_cfg: Runner configuration of a task, or a choice among several.
@@ -106,8 +105,7 @@ def bpo_from_ppo(ppo_cfg: RslRlOnPolicyRunnerCfg | PresetCfg) -> RslRlBpoRunnerC
         raise ValueError(
             f"BPO takes the place of PPO, but this task trains with {algorithm.class_name} under {ppo_cfg.class_name}."
         )
-    own = ("class_name", "use_clipped_value_loss", "desired_kl")
-    bpo = RslRlBpoAlgorithmCfg(**_given(RslRlPpoAlgorithmCfg, algorithm, but=own))
+    bpo = RslRlBpoAlgorithmCfg(**_given(RslRlPpoAlgorithmCfg, algorithm, but=("class_name", "use_clipped_value_loss")))
     cfg = RslRlBpoRunnerCfg(**_given(RslRlOnPolicyRunnerCfg, ppo_cfg, but=("algorithm",)), algorithm=bpo)
     cfg.experiment_name = _map_preset("{}_bpo".format, cfg.experiment_name)
     return cfg
