@@ -284,12 +284,14 @@ def soak(
             due = time.monotonic() + rng.uniform(0.5, 1.5) * 60.0 * every
 
 
-def put_down(state: Path, trainings: list[Training], done: dict[str, int], seconds: float) -> None:
+def put_down(
+    state: Path, arguments: dict[str, Any], trainings: list[Training], done: dict[str, int], seconds: float
+) -> None:
     """Write what :func:`take_up` reads, the time [s] added to that of earlier."""
     if state.exists():
         seconds += json.loads(state.read_text())["seconds"]
     uses = [{"codes": training.codes, "samples": training.samples} for training in trainings]
-    state.write_text(json.dumps({"seconds": seconds, "done": done, "trainings": uses}))
+    state.write_text(json.dumps({"arguments": arguments, "seconds": seconds, "done": done, "trainings": uses}))
 
 
 def take_up(state: Path, trainings: list[Training], done: dict[str, int]) -> float:
@@ -309,6 +311,11 @@ def main() -> None:
     parser.add_argument("--others", type=int, default=2, help="Trainings that are left in peace.")
     parser.add_argument("--every", type=float, default=4.0, help="Minutes between two disturbances.")
     args = parser.parse_args()
+    state = args.output / "state.json"
+    arguments = {name: value for name, value in vars(args).items() if name != "output"}
+    if args.output.exists() and (not state.exists() or json.loads(state.read_text())["arguments"] != arguments):
+        parser.error(f"{args.output} holds no interrupted soak test with these arguments: give another --output")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that trainings and disk do not stay behind
     iterations = max(20, round(3600 * args.hours / SECONDS_PER_ITERATION))
     folders = [args.output.resolve() / name for name in ("disturbed", *(f"left_{i}" for i in range(args.others)))]
     trainings = [Training(folder, seed, args.num_envs, iterations) for seed, folder in enumerate(folders)]
@@ -318,13 +325,11 @@ def main() -> None:
         folder.mkdir(exist_ok=True)
     possible = disturbances(disk)
     done, budget = dict.fromkeys(possible, 0), 3.0 * 3600.0 * max(args.hours, 0.5)
-    state = args.output / "state.json"
     if state.exists():
         budget -= take_up(state, trainings, done)
         if disk:
             shutil.copytree(disturbed.folder / "kept", disturbed.logs, dirs_exist_ok=True)
     started = time.monotonic()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that trainings and disk do not stay behind
     try:
         with (args.output / "soak.log").open("a") as log:
             soak(trainings, possible, done, args.every, started + budget, log)
@@ -334,7 +339,7 @@ def main() -> None:
             signal.signal(number, signal.SIG_IGN)
         for training in trainings:
             training.stop()
-        put_down(state, trainings, done, time.monotonic() - started)
+        put_down(state, arguments, trainings, done, time.monotonic() - started)
         if disk:
             shutil.copytree(disturbed.logs, disturbed.folder / "kept", dirs_exist_ok=True)
             subprocess.run(("umount", disturbed.logs), check=True)

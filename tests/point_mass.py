@@ -5,14 +5,44 @@
 
 from __future__ import annotations
 
+import copy
+from pathlib import Path
 from typing import Any
 
 import torch
+from rsl_rl.algorithms import PPO
 from rsl_rl.env import VecEnv
+from rsl_rl.runners import OnPolicyRunner
 from tensordict import TensorDict
 
 from isaaclab_bpo.algorithms import BPO
 from isaaclab_bpo.algorithms.health import DIAGNOSTICS
+
+
+def make_runner(
+    cfg: dict, device: str = "cpu", log_dir: Path | None = None, image: bool | torch.dtype = False
+) -> OnPolicyRunner:
+    torch.manual_seed(0)
+    discrete = "CategoricalDistribution" in cfg["actor"]["distribution_cfg"]["class_name"]
+    env = PointMass(device=device, image=image, discrete=discrete)
+    return OnPolicyRunner(env, copy.deepcopy(cfg), log_dir=str(log_dir) if log_dir else None, device=device)
+
+
+def bpo_of(runner: OnPolicyRunner) -> BPO:
+    assert isinstance(runner.alg, BPO)
+    return runner.alg
+
+
+def collect(alg: PPO, env: VecEnv, steps: int = 12) -> float:
+    """Fill the storage as rsl_rl's runner does and return the mean reward."""
+    obs, total = env.get_observations(), 0.0
+    with torch.inference_mode():
+        for _ in range(steps):
+            obs, rewards, dones, extras = env.step(alg.act(obs))
+            total += rewards.mean().item()
+            alg.process_env_step(obs, rewards, dones, extras)
+        alg.compute_returns(obs)
+    return total / steps
 
 
 def update(bpo: BPO) -> dict[str, float]:

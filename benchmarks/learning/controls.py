@@ -40,7 +40,7 @@ class BoundedRateBPO(BPO):
 
     def apply_gradients(self, usable: torch.Tensor, kl: torch.Tensor) -> None:
         """Do what :meth:`BPO.apply_gradients` does, with a KL divergence that does not let the highest rate rise."""
-        if 1.4 * self.learning_rate > self._highest_rate:
+        if 1.4 * self.learning_rate > self._highest_rate:  # the rule would multiply by 1.5
             kl = kl.clamp(min=self.desired_kl)
         super().apply_gradients(usable, kl)
 

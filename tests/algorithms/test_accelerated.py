@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from rsl_rl.algorithms import PPO
 from rsl_rl.models import MLPModel
 from rsl_rl.runners import OnPolicyRunner
 from tensordict import TensorDict
@@ -22,7 +21,7 @@ from torch.utils._pytree import tree_leaves
 
 from isaaclab_bpo.algorithms import BPO, AcceleratedBPO
 from machine import count_host_reads
-from point_mass import PointMass, mirror, runner_cfg, update
+from point_mass import PointMass, bpo_of, collect, mirror, runner_cfg, update
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 DEVICES = ["cpu", pytest.param("cuda:0", marks=needs_cuda)]
@@ -32,23 +31,6 @@ def make_runner(device: str = "cpu", model: str = "mlp", **hyperparameters: Any)
     torch.manual_seed(0)
     env = PointMass(device=device, discrete=hyperparameters.get("discrete", False))
     return OnPolicyRunner(env, runner_cfg(model, **hyperparameters), device=device)
-
-
-def bpo_of(runner: OnPolicyRunner) -> BPO:
-    assert isinstance(runner.alg, BPO)
-    return runner.alg
-
-
-def collect(alg: PPO, env: PointMass, steps: int = 12) -> float:
-    """Fill the storage as rsl_rl's runner does and return the mean reward."""
-    obs, total = env.get_observations(), 0.0
-    with torch.inference_mode():
-        for _ in range(steps):
-            obs, rewards, dones, extras = env.step(alg.act(obs))
-            total += rewards.mean().item()
-            alg.process_env_step(obs, rewards, dones, extras)
-        alg.compute_returns(obs)
-    return total / steps
 
 
 def flat(state: Any) -> dict[str, Any]:

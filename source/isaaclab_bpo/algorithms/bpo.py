@@ -98,7 +98,7 @@ class BPO(PPO):
             print(
                 f"[INFO] desired_kl {self.desired_kl:g}: PPO's rule lowers the learning rate where the KL divergence "
                 f"is above {2.0 * self.desired_kl:g}, but the ratio bounds keep it below {self.bounds.max_kl:.2g}, so "
-                f"the rate will hardly go anywhere but up. Leave it out, for {self.bounds.desired_kl:.2g}."
+                f"the rate will hardly go anywhere but up. Set it to null, for {self.bounds.desired_kl:.2g}."
             )
 
     def policy_loss(
@@ -143,9 +143,9 @@ class BPO(PPO):
         """Record one environment step; in ``extras``, "time_outs" (num_envs,) marks episodes that ended by time-out."""
         if self.rnd or not NORMALIZES_IN_UPDATE:  # else these observations are not looked at before the next step
             obs, _ = self.health.blank(obs)
-        log = extras["episode"] if "episode" in extras else extras.setdefault("log", {})  # which rsl_rl's logger takes
-        for name, count in self.health.log.items():
-            log.setdefault(name, count)  # an environment may hand out one dict for many steps
+        if self.storage.step + 1 == self.storage.num_transitions_per_env:  # rsl_rl's logger takes it after the update
+            log = extras["episode"] if "episode" in extras else extras.setdefault("log", {})
+            log.update(self.health.log | log)  # an environment may hand out one dict for many steps
         self.transition.time_outs = extras.get("time_outs")
         super().process_env_step(obs, rewards, dones, extras)
         for model in self.median.models:
