@@ -33,7 +33,7 @@ def find_checkpoint(action: Action, args: argparse.Namespace, overrides: list[st
     if name in ("latest", "best"):
         return _newest(name, args, overrides)
     if not name.strip():
-        raise UserError("--checkpoint is empty: give a file, a run's folder or 'latest', or leave it out")
+        raise UserError("--checkpoint is empty: give a file, a run's folder, 'latest' or 'best', or leave it out")
     try:
         return _named(name)
     except OSError as error:
@@ -51,7 +51,7 @@ def _named(name: str) -> Path:
             raise UserError(f"--checkpoint {name!r} is a folder without a file model_*.pt")
         path = newest_first[0]
     if not path.is_file():
-        raise UserError(f"--checkpoint {name!r} does not exist: give a file, a run's folder or 'latest'")
+        raise UserError(f"--checkpoint {name!r} does not exist: give a file, a run's folder, 'latest' or 'best'")
     try:
         _read(path)
     except CheckpointError as error:
