@@ -82,6 +82,25 @@ def test_refreshed_targets_reach_batches_of_a_running_generator(device: str) -> 
     torch.testing.assert_close(second.values, first.values + 1.0)  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("inference", [False, True])
+def test_mini_batches_hold_what_was_assigned_to_a_field(inference: bool) -> None:
+    """rsl_rl's PPO assigns normalized advantages anew; what mini-batches are gathered from must have them."""
+    st = make_storage(1, 2, "cpu")
+    transition = st.Transition()
+    transition.observations = TensorDict({"policy": torch.zeros(2, 3)}, batch_size=[2])
+    transition.actions, transition.distribution_params = torch.zeros(2, 2), (torch.zeros(2, 2),)
+    transition.actions_log_prob = transition.rewards = transition.dones = transition.values = torch.zeros(2)
+    transition.values = transition.values.unsqueeze(1)
+    with torch.inference_mode(inference):
+        st.add_transition(transition)
+        st.values, st.returns, st.advantages = st.values + 1.0, st.returns + 2.0, st.advantages + 3.0
+        st.actions_log_prob, st.actions = st.actions_log_prob + 4.0, st.actions + 5.0
+    own = st.mini_batch(torch.arange(2))
+    rsl_rls = next(st.mini_batch_generator(num_mini_batches=1, num_epochs=1))
+    for expected, name in enumerate(("values", "returns", "advantages", "old_actions_log_prob", "actions"), 1):
+        assert getattr(own, name).unique().item() == getattr(rsl_rls, name).unique().item() == expected
+
+
 def test_time_outs_of_an_earlier_rollout_are_forgotten() -> None:
     st = make_storage(1, 2, "cpu")
     for time_outs, expected in ((torch.tensor([0.0, 1.0]), [0.0, 3.0]), (None, [0.0, 0.0])):

@@ -104,6 +104,14 @@ class BpoRolloutStorage(RolloutStorage):
             self._scalars = torch.stack([self.values, self.returns, self.advantages, self.actions_log_prob])
             self.values, self.returns, self.advantages, self.actions_log_prob = self._scalars
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Assign an attribute; a field that is a part of another tensor is written into, as mini-batches read that."""
+        field = self.__dict__.get(name)
+        if isinstance(field, torch.Tensor) and field._is_view():
+            field.copy_(value)
+        else:
+            super().__setattr__(name, value)
+
     def add_transition(self, transition: RolloutStorage.Transition) -> None:
         """Add one transition at the current step.
 
