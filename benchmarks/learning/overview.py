@@ -39,7 +39,7 @@ COMPARISONS = (
     Comparison("MuJoCo, adaptive rate, KL of 0.02", "large_batches"),
     Comparison("MuJoCo, adaptive rate, BPO at ε²/8", "large_batches_rate"),
     Comparison("robots of Isaac Lab", "isaaclab_cpu"),
-    Comparison("Atari", "atari"),
+    Comparison("Atari, 130 000 steps", "atari_trials"),
 )
 
 

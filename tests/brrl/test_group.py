@@ -46,6 +46,12 @@ def test_advantages_are_divided_by_the_standard_deviation_of_the_sample() -> Non
     torch.testing.assert_close(group_advantages(rewards, scale=False), tensor(-1.0, -1.0, 2.0))
 
 
+def test_groups_are_independent() -> None:
+    rewards = torch.tensor([[0.0, 0.0, 3.0], [5.0, 1.0, 9.0]], dtype=F64)
+    for function in (group_scale, group_median, group_advantages, group_median_advantages):
+        torch.testing.assert_close(function(rewards), torch.stack([function(group) for group in rewards]))
+
+
 def test_group_of_one_is_compared_with_zero() -> None:
     alone = torch.tensor([[2.0], [-3.0]], dtype=F64)
     for function in (group_advantages, group_median_advantages):
@@ -79,6 +85,10 @@ def test_loss_is_the_weighted_distance() -> None:
     mask = torch.tensor([[1, 1], [1, 0]])
     losses = gbpo_loss(log_ratio, target, advantages, mask, "none")
     torch.testing.assert_close(losses, torch.tensor([[0.4, 0.6], [0.3, 0.0]], dtype=F64))
+    of_tokens = gbpo_loss(log_ratio, target, advantages, mask)
+    torch.testing.assert_close(of_tokens.item(), (0.4 + 0.6 + 0.3) / 3.0)
+    of_completions = gbpo_loss(log_ratio, target, advantages, mask, "seq-mean-token-sum-norm", horizon=5)
+    torch.testing.assert_close(of_completions.item(), (0.4 + 0.6 + 0.3) / 2.0 / 5.0)
     (gradient,) = torch.autograd.grad(losses.sum(), log_ratio)
     # |A| sign(ρ - ρ*) ρ
     torch.testing.assert_close(gradient, torch.tensor([[-2.0, 3.0], [-0.5, 0.0]], dtype=F64))
@@ -87,7 +97,7 @@ def test_loss_is_the_weighted_distance() -> None:
 def test_ratio_is_held_and_carries_no_gradient_beyond() -> None:
     log_ratio = tensor(-25.0, 25.0, 1.0).requires_grad_()
     ratio = token_ratio(log_ratio)
-    torch.testing.assert_close(ratio, tensor(math.exp(-20.0), math.exp(20.0), math.e))
+    torch.testing.assert_close(ratio, tensor(math.exp(-20.0), math.exp(20.0), math.e), rtol=1e-12, atol=0.0)
     (gradient,) = torch.autograd.grad(ratio.sum(), log_ratio)
     torch.testing.assert_close(gradient, tensor(0.0, 0.0, math.e))
 
@@ -95,26 +105,26 @@ def test_ratio_is_held_and_carries_no_gradient_beyond() -> None:
 @pytest.mark.parametrize(
     ("aggregation", "horizon", "expected"),
     [
-        ("token-mean", None, 12.0 / 4.0),
+        ("token-mean", None, 12.0 / (4.0 + 1e-8)),
         ("seq-mean-token-mean", None, (2.0 + 6.0 + 0.0) / 3.0),
         ("seq-mean-token-sum", None, 12.0 / 3.0),
-        ("seq-mean-token-sum-norm", None, 12.0 / 3.0 / 3.0),
+        ("seq-mean-token-sum-norm", None, 12.0 / 3.0 / 4.0),
         ("seq-mean-token-sum-norm", 6, 12.0 / 3.0 / 6.0),
     ],
 )
 def test_aggregations(aggregation: str, horizon: int | None, expected: float) -> None:
-    values = torch.tensor([[1.0, 2.0, 3.0], [6.0, 99.0, 99.0], [5.0, 5.0, 5.0]], dtype=F64)
-    mask = torch.tensor([[1, 1, 1], [1, 0, 0], [0, 0, 0]])  # the last completion has no token
+    values = torch.tensor([[1.0, 2.0, 3.0, 9.0], [6.0, 99.0, 99.0, 99.0], [5.0, 5.0, 5.0, 5.0]], dtype=F64)
+    mask = torch.tensor([[1, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0]])  # the last completion has no token
     result = aggregate(values, mask, aggregation, horizon)  # type: ignore[arg-type]
-    torch.testing.assert_close(result.item(), expected, rtol=1e-8, atol=0.0)
+    torch.testing.assert_close(result.item(), expected, rtol=1e-12, atol=0.0)
 
 
 def test_metrics() -> None:
-    bounds, target = RatioBounds(0.8, 1.2), torch.ones(1, 1, dtype=F64)
-    metrics = token_metrics(torch.tensor([[0.0, math.log(1.3), math.log(0.7)]], dtype=F64), target, bounds)
-    assert metrics["clip_fraction"].tolist() == [[0.0, 1.0, 1.0]]
-    torch.testing.assert_close(metrics["ratio_deviation"], torch.tensor([[0.0, 0.3, 0.3]], dtype=F64))
-    torch.testing.assert_close(metrics["ppo_kl"], -torch.tensor([[1.0, 1.3, 0.7]], dtype=F64).log())
+    ratio, target = torch.tensor([[1.0, 2.25, 0.25, 2.0, 0.5]], dtype=F64), torch.ones(1, 1, dtype=F64)
+    metrics = token_metrics(ratio.log(), target, RatioBounds(0.5, 2.0))  # the bounds are inside
+    torch.testing.assert_close(metrics["clip_fraction"], torch.tensor([[0.0, 1.0, 1.0, 0.0, 0.0]], dtype=F64))
+    torch.testing.assert_close(metrics["ratio_deviation"], (ratio - 1.0).abs())
+    torch.testing.assert_close(metrics["ppo_kl"], -ratio.log())
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan])
@@ -126,6 +136,15 @@ def test_temperature_must_be_positive(temperature: float) -> None:
 def test_unknown_aggregation_is_refused() -> None:
     with pytest.raises(ValueError, match="aggregation must be one of token-mean"):
         aggregate(torch.ones(1, 1), torch.ones(1, 1), "mean")  # type: ignore[arg-type]
+
+
+def test_targets_and_advantages_must_be_of_the_same_completions() -> None:
+    with pytest.raises(ValueError, match="advantages has shape"):
+        gbpo_loss(torch.ones(2, 3), torch.ones(2, 1), torch.ones(1, 1), torch.ones(2, 3))
+    with pytest.raises(TypeError, match="target_ratio"):
+        gbpo_loss(torch.ones(2, 3), torch.ones(2, 1, dtype=torch.int64), torch.ones(2, 1), torch.ones(2, 3))
+    with pytest.raises(TypeError, match="advantages"):
+        gbpo_loss(torch.ones(2, 3), torch.ones(2, 1), torch.ones(2, 1, dtype=torch.int64), torch.ones(2, 3))
 
 
 def test_mask_must_have_the_shape_of_the_values() -> None:

@@ -126,3 +126,16 @@ def test_soft_target_stays_inside_the_bounds_and_grows() -> None:
 def test_impossible_temperature_is_refused(temperature: float) -> None:
     with pytest.raises(ValueError, match="temperature must be a finite number in"):
         brrl.target_ratio(torch.zeros(3), brrl.RatioBounds.symmetric(0.2), temperature)
+
+
+def test_statistics_by_hand() -> None:
+    ratio = torch.tensor([1.0, 0.5, 2.0, 0.25, 2.5, math.nan])  # the bounds are inside, and NaN does not count
+    median_advantages = torch.tensor([0.0, 1.0, 2.0, -3.0, -4.0, math.nan])
+    statistics = brrl.ratio_statistics(ratio, median_advantages, brrl.RatioBounds(0.5, 2.0))
+    expected = {
+        "ratio_deviation": (0.0 + 0.5 + 1.0 + 0.75 + 1.5) / 5,
+        "clip_fraction": 2 / 5,
+        "above_median": 2 / 5,
+        "median_deviation": 10 / 5,
+    }
+    assert {name: value.item() for name, value in statistics.items()} == pytest.approx(expected)

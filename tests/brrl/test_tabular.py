@@ -411,3 +411,12 @@ def test_single_precision_works() -> None:
         rtol=1e-3,
         atol=1e-4,
     )
+
+
+def test_values_are_computed_on_the_device_of_the_process() -> None:
+    """Meta tensors, like a GPU's, refuse what lies elsewhere."""
+    mdp, policy = random_mdps(0, 2)
+    policy = policy.to("meta")
+    elsewhere = FiniteMdp(mdp.transitions.to("meta"), mdp.rewards.to("meta"), mdp.initial.to("meta"), mdp.gamma)
+    for values in (elsewhere.state_values, elsewhere.action_values, elsewhere.occupancy, elsewhere.expected_return):
+        assert values(policy).device.type == "meta"

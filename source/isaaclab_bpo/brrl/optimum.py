@@ -45,7 +45,7 @@ def optimal_policy(q_values: torch.Tensor, prior: torch.Tensor, bounds: RatioBou
     share_below = share_below.masked_fill(bounds.level - below <= tolerance, 0.0)
     share_below = share_below.masked_fill(bounds.level - up_to >= -tolerance, 1.0)
     policy = p * (bounds.upper - (bounds.upper - bounds.lower) * share_below)
-    return (policy / policy.sum(dim=-1, keepdim=True)).to(q_values.dtype)  # against rounding of the cumulated mass
+    return policy.to(q_values.dtype)
 
 
 def quantile(q_values: torch.Tensor, prior: torch.Tensor, level: float = 0.5) -> torch.Tensor:
