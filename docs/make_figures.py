@@ -25,12 +25,12 @@ def draw_losses() -> None:
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(12.0, 3.6), layout="constrained")
 
     advantages = torch.linspace(-1.0, 1.0, 1001)
-    left.plot(advantages, brrl.target_ratio(advantages, bounds), color=GRAY, label="hard: 1 + ε sign(Ã)")
+    left.plot(advantages, brrl.target_ratio(advantages, bounds), color=GRAY, label="hard")
     for temperature, style in ((0.05, "-"), (0.25, "--")):
         target = brrl.target_ratio(advantages, bounds, temperature)
         left.plot(advantages, target, style, color=BPO, label=f"soft, λ = {temperature}")
     left.set(title="Optimal ratio ρ*", xlabel="median advantage Ã = Q - μ", ylabel="ρ*")
-    left.legend(frameon=False, loc="lower right")
+    left.legend(frameon=False, loc="upper left")
 
     ratio = torch.linspace(0.5, 1.5, 1001)
     for axes, advantage, sign in ((middle, 1.0, ">"), (right, -1.0, "<")):
@@ -53,20 +53,49 @@ def draw_soft_optimum() -> None:
     generator = torch.manual_seed(0)
     q_values = torch.randn(400, dtype=torch.float64, generator=generator).sort().values
     prior = torch.full_like(q_values, 1.0 / len(q_values))
-    figure, all_axes = plt.subplots(1, 2, figsize=(9.0, 3.6), layout="constrained")
-    cases = [("Symmetric bounds: μ is the median", brrl.RatioBounds.symmetric(EPSILON))]
-    cases.append(("Bounds (0.5, 3): μ is the 80 % quantile", brrl.RatioBounds(0.5, 3.0)))
-    for axes, (title, bounds) in zip(all_axes, cases, strict=True):
-        axes.plot(
-            q_values, brrl.optimal_policy(q_values, prior, bounds) / prior, color=GRAY, linewidth=3.0, label="hard"
-        )
+    for name, bounds in (
+        ("optimum", brrl.RatioBounds.symmetric(EPSILON)),
+        ("optimum_asymmetric", brrl.RatioBounds(0.5, 3.0)),
+    ):
+        figure, axes = plt.subplots(figsize=(6.0, 3.6), layout="constrained")
+        hard = brrl.optimal_policy(q_values, prior, bounds) / prior
+        axes.plot(q_values, hard, color=GRAY, linewidth=3.0, label="hard")
         for temperature, style in ((0.05, "-"), (0.3, "--"), (1.5, ":")):
-            policy, _ = brrl.soft_optimal_policy(q_values, prior, bounds, temperature)
+            policy, mu = brrl.soft_optimal_policy(q_values, prior, bounds, temperature)
             axes.plot(q_values, policy / prior, style, color=BPO, label=f"λ = {temperature}")
-        axes.axvline(brrl.quantile(q_values, prior, bounds.level), color=PPO, linewidth=0.8, linestyle="--")
-        axes.set(title=title, xlabel="Q", ylabel="ρ*")
+            axes.plot(mu, 1.0, "o", color=PPO, label="its μ, where ρ* = 1" if temperature == 1.5 else None)
+        level = "the median" if bounds.level == 0.5 else f"the {100.0 * bounds.level:.0f} % quantile"
+        axes.axvline(
+            brrl.quantile(q_values, prior, bounds.level), color=PPO, linewidth=0.8, linestyle="--", label=level
+        )
+        axes.set(title=f"Bounds ({bounds.lower:g}, {bounds.upper:g})", xlabel="Q", ylabel="ρ*")
         axes.legend(frameon=False, loc="upper left")
-    figure.savefig(FIGURES / "optimum.png", dpi=130)
+        figure.savefig(FIGURES / f"{name}.png", dpi=130)
+
+
+def draw_median_loss() -> None:
+    """Draw the loss of the median critic against its error, and its minimiser against the temperature T."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.6), layout="constrained")
+    error, zero = torch.linspace(-3.0, 3.0, 601), torch.zeros(601)
+    q_values = -torch.log1p(-torch.linspace(0.0, 1.0, 20003, dtype=torch.float64)[1:-1])
+    prior = torch.full_like(q_values, 1.0 / len(q_values))
+    temperatures = torch.logspace(-2.0, 2.0, 40, dtype=torch.float64).tolist()
+    for bounds, color, name in (
+        (brrl.RatioBounds.symmetric(EPSILON), BPO, "τ = ½"),
+        (brrl.RatioBounds(0.5, 3.0), PPO, "τ = 0.8, bounds (0.5, 3)"),
+    ):
+        for temperature, style in ((0.05, "--"), (1.0, "-")):
+            loss = brrl.median_loss(error, zero, bounds.level, temperature, reduction="none")
+            left.plot(error, loss - loss.amin(), style, color=color, label=f"{name}, T = {temperature:g}")
+        minimisers = [brrl.soft_optimal_policy(q_values, prior, bounds, each)[1] for each in temperatures]
+        right.plot(temperatures, minimisers, color=color, label=name)
+        right.axhline(brrl.quantile(q_values, prior, bounds.level), color=color, linewidth=0.8, linestyle=":")
+    right.axhline(q_values.mean(), color=GRAY, linewidth=0.8, linestyle="--", label="mean of Q")
+    left.set(title="Loss of a sample, less its minimum", xlabel="Q - μ")
+    right.set(title="Its minimiser, exponential Q (dotted: quantiles)", xlabel="T", ylabel="μ", xscale="log")
+    for axes in (left, right):
+        axes.legend(frameon=False)
+    figure.savefig(FIGURES / "median_loss.png", dpi=130)
 
 
 def draw_gradients() -> None:
@@ -178,7 +207,7 @@ def draw_lower_bound() -> None:
         (error, ":", GRAY, "δ"),
     ):
         right.plot(steps, part, style, color=color, linewidth=2.0, label=label)
-    right.set(title="Its parts")
+    right.set(title="Its parts", ylabel="in units of return")
     for axes in (left, right):
         axes.set(xlabel="policy π₀ + w (π* - π₀)")
         axes.set_xticks([0.0, 0.5, 1.0, 1.5, 2.0], ["π₀", "0.5", "π*", "1.5", "2"])
@@ -247,6 +276,7 @@ if __name__ == "__main__":
         draw_losses,
         draw_soft_optimum,
         draw_gradients,
+        draw_median_loss,
         draw_normalisers,
         draw_improvement,
         draw_lower_bound,

@@ -66,6 +66,12 @@ def test_table_of_options_is_the_generated_one() -> None:
     assert render(page) == page, "run docs/make_options_table.py"
 
 
+def test_tables_of_the_theory_are_what_their_script_computes() -> None:
+    page = (ROOT / "docs" / "theory.md").read_text(encoding="utf-8")
+    render = runpy.run_path(str(ROOT / "docs" / "make_theory_tables.py"))["render"]
+    assert render(page) == page, "run docs/make_theory_tables.py"
+
+
 def literal(node: ast.expr) -> str:
     """Return a string of the source, with … for what is put in."""
     if isinstance(node, ast.JoinedStr):

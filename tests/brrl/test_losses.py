@@ -145,7 +145,7 @@ def minimiser(q_values: torch.Tensor, level: float, temperature: float) -> float
 def test_a_critic_of_the_targets_temperature_normalises_it(
     name: str, bounds: brrl.RatioBounds, temperature: float
 ) -> None:
-    """E[ρ*] = 1 for ``median="critic"`` with T = λ; the clamp of Ã/λ leaves up to (c_h - c_l) σ(-10 - b)."""
+    """E[ρ*] = 1 for ``median="critic"`` with T = λ; the clamp of Ã/λ leaves up to (c_h - c_l) σ(|b| - 10)."""
     q = Q_VALUES[name]
     target = brrl.target_ratio(q - minimiser(q, bounds.level, temperature), bounds, temperature)
     assert target.mean().item() == pytest.approx(1.0, abs=5e-4)

@@ -114,7 +114,7 @@ def test_every_precision_and_device(dtype: torch.dtype) -> None:
 
 
 def test_optimum_of_many_actions_is_normalised_in_single_precision() -> None:
-    """There the rounding of the cumulated masses takes up to 1e-4 from the sum, which is given back."""
+    """Cumulated masses of single precision would take up to 1e-4 from the sum; they are of double precision."""
     generator = torch.manual_seed(11)
     q, weights = torch.randn(50, 1000, generator=generator), torch.rand(50, 1000, generator=generator)
     policy = brrl.optimal_policy(q, weights / weights.sum(dim=-1, keepdim=True), SYMMETRIC)
@@ -195,27 +195,30 @@ def test_soft_optimum_solves_the_entropy_regularised_problem() -> None:
         assert (gradient - (normaliser - temperature * bounds.offset)).abs().max().item() < 1e-8
 
 
-def test_soft_optimum_beats_feasible_neighbours() -> None:
+@pytest.mark.parametrize("bounds", [SYMMETRIC, ASYMMETRIC], ids=str)
+def test_soft_optimum_beats_feasible_neighbours(bounds: brrl.RatioBounds) -> None:
     """The objective is concave: no feasible direction improves it. Checked in value, without the gradient."""
 
     def objective(ratio: torch.Tensor, q: torch.Tensor, prior: torch.Tensor, temperature: float) -> float:
-        width = SYMMETRIC.upper - SYMMETRIC.lower
-        x = (ratio - SYMMETRIC.lower) / width
+        width = bounds.upper - bounds.lower
+        x = (ratio - bounds.lower) / width
         entropy = torch.special.entr(x) + torch.special.entr(1.0 - x)
         return (prior * (ratio * q + temperature * width * entropy)).sum().item()
 
-    generator = torch.manual_seed(4)
+    generator, num_tried = torch.manual_seed(4), 0
     for _ in range(200):
         q = torch.randn(5, dtype=torch.float64, generator=generator)
         prior = torch.rand(5, dtype=torch.float64, generator=generator).add(0.1)
         prior /= prior.sum()
-        policy, _ = brrl.soft_optimal_policy(q, prior, SYMMETRIC, 0.3)
+        policy, _ = brrl.soft_optimal_policy(q, prior, bounds, 0.3)
         ratio = policy / prior
         step = torch.randn(5, dtype=torch.float64, generator=generator)
         step -= (prior * step).sum()
         neighbour = ratio + 1e-3 * step
-        if ((neighbour > SYMMETRIC.lower) & (neighbour < SYMMETRIC.upper)).all():
+        if ((neighbour > bounds.lower) & (neighbour < bounds.upper)).all():
             assert objective(neighbour, q, prior, 0.3) <= objective(ratio, q, prior, 0.3) + 1e-13
+            num_tried += 1
+    assert num_tried > 100
 
 
 def test_bpos_target_is_the_soft_optimum_of_its_normaliser() -> None:
@@ -247,7 +250,7 @@ def test_group_targets_by_hand() -> None:
     rewards = torch.tensor([1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0]).double()
     target = brrl.group_target_ratio(rewards, brrl.RatioBounds.symmetric(0.3))
     assert target.tolist() == pytest.approx([1.18, 0.7, 1.18, 1.18, 0.7, 1.18, 0.7, 1.18])
-    # 2 of 8 right: those get 1.3, the others (8 - 2.6)/6 = 0.9
+    # 2 of 8 right, ε = 0.2: those get 1.2, the others (8 - 2.4)/6
     target = brrl.group_target_ratio(torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]), SYMMETRIC)
     assert target.tolist() == pytest.approx([1.2] * 2 + [(8.0 - 2.4) / 6.0] * 6)
     # All the same, and a group of one: nothing to prefer

@@ -36,6 +36,13 @@ def test_no_policy_within_the_bounds_diverges_more_than_the_optimum() -> None:
     divergences = -(probabilities * ratios.log()).sum(dim=-1)[inside]
     assert len(divergences) > 100
     assert divergences.max().item() < bounds.max_kl
+    # The optimum reaches it unless the level divides an atom: 2 of 3 equally likely actions are below it, of 4 are not
+    for num_actions, reached in ((3, True), (4, False), (6, True)):
+        prior = torch.full((num_actions,), 1.0 / num_actions, dtype=torch.float64)
+        optimum = brrl.optimal_policy(torch.arange(float(num_actions)).double(), prior, bounds)
+        divergence = (prior * (prior / optimum).log()).sum().item()
+        assert (divergence == pytest.approx(bounds.max_kl)) is reached
+        assert divergence <= bounds.max_kl + 1e-12
 
 
 def test_desired_kl_is_within_reach_of_the_bounds() -> None:

@@ -7,7 +7,7 @@ The losses and the target ratio are what BPO trains with. :mod:`.optimum` solves
 actions, :mod:`.tabular` iterates that on finite Markov decision processes, and :mod:`.group` has the losses of GBPO for
 language models.
 
-Every function raises a TypeError for a tensor that is not of floating-point numbers, and a ValueError if shapes or
+The functions raise a TypeError for a tensor that is not of floating-point numbers, and a ValueError if shapes or
 devices differ or a number is out of its range. None looks at a tensor's values, because the host would have to wait for
 them. The exceptions are the two bounds of :mod:`.tabular`, which check the condition of their corollary.
 

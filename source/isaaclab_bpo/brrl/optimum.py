@@ -3,7 +3,8 @@
 
 """The bounded-ratio problem over a finite set of actions, solved exactly.
 
-Maximise Σ_a π(a) Q(a) over distributions π with c_l <= π(a)/π₀(a) <= c_h.
+Maximise Σ_a π(a) Q(a), with or without the entropy of :func:`soft_optimal_policy`, over distributions π with
+c_l <= π(a)/π₀(a) <= c_h.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def soft_optimal_policy(
     solves  max_ρ E_{π₀}[ρ Q] + λ (c_h - c_l) E_{π₀}[H((ρ - c_l)/(c_h - c_l))]  subject to  E_{π₀}[ρ] = 1,
 
     where H(x) = -x log x - (1 - x) log(1 - x) is the binary entropy. As λ -> 0 it tends to :func:`optimal_policy`, and
-    μ to the quantile; as λ -> ∞ to π₀, and μ to E[Q].
+    μ to a quantile; as λ -> ∞ to π₀, and μ to E[Q].
 
     Σ_a π* falls as μ grows, and with b its root lies between the least and the greatest Q. The bisection runs in units
     of λ from the hard quantile, near which the root lies when λ is small, so that it stays accurate there.

@@ -67,7 +67,7 @@ class RatioBounds:
         """Largest KL divergence E[-log ρ] of π₀ from a policy within the bounds; infinite if c_l = 0.
 
         -log is convex and E[ρ] = 1, so it is largest where ρ is c_l with probability :attr:`level`, and else c_h: that
-        is ρ* where Q has no atom at μ. With symmetric bounds it is -½ log(1 - ε²), about ε²/2.
+        is ρ* where the level divides no atom of Q. With symmetric bounds it is -½ log(1 - ε²), about ε²/2.
         """
         if self.lower == 0.0:
             return math.inf
@@ -92,7 +92,7 @@ def target_ratio(
 
     The offset b = log((1 - c_l)/(c_h - 1)) makes ρ* = 1 at Ã = 0, so that (ρ* - 1) Ã >= 0 for every sample. It is 0 for
     symmetric bounds, the paper's. For others it is our choice of μ: without b the same optimum has the normaliser
-    μ + λ b, which leaves the range of Q as λ grows.
+    μ - λ b, which leaves the range of Q as λ grows.
 
     Reference: Ao et al., arXiv:2604.18578, Theorem 4.1 and Remark 4.3.
 
@@ -135,5 +135,5 @@ def ratio_statistics(
         "above_median": median_advantages > 0.0,
         "median_deviation": median_advantages.abs(),
     }
-    count = ratio.isfinite().sum()
+    count = ratio.isnan().logical_not().sum()
     return {name: values.nansum() / count for name, values in of_samples.items()}
