@@ -62,10 +62,8 @@ def default_critic() -> Rows:
     """Yield what BPO's default leaves of E[ρ*] - 1: ε = 0.2, λ = 0.01, and a median critic of T = 1."""
     yield ("std of Q", *(f"{name} Q" for name in Q_VALUES))
     for std in (0.1, 1.0, 10.0):
-        yield (
-            f"{std:g}",
-            *(bias(std * q, normaliser(std * q, SYMMETRIC, 1.0), SYMMETRIC, 0.01) for q in Q_VALUES.values()),
-        )
+        scaled = [std * q for q in Q_VALUES.values()]
+        yield f"{std:g}", *(bias(q, normaliser(q, SYMMETRIC, 1.0), SYMMETRIC, 0.01) for q in scaled)
 
 
 def random_processes(num: int, gamma: float) -> tuple[FiniteMdp, torch.Tensor, torch.Tensor]:

@@ -48,7 +48,7 @@ class BpoOptions(PpoOptions):
     # fmt: off
     clip_param: float | None = _option(0.2, optional(_EPSILON), "ε; the ratio bounds are [1-ε, 1+ε]")
     ratio_lower: float | None = _option(None, optional(_LOWER),
-        "lower ratio bound, with ratio_upper and clip_param=null; μ is then the normaliser of these bounds instead of the median")
+        "lower ratio bound, with ratio_upper and clip_param=null; μ is then their normaliser, no median")
     ratio_upper: float | None = _option(None, optional(_UPPER), "upper ratio bound")
     temperature: float = _option(0.01, _POSITIVE, "λ, softness of ρ*, in units of return")
     median: str = _option("critic", one_of("critic", "batch", "value"),
