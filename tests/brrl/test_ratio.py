@@ -146,3 +146,8 @@ def test_statistics_by_hand() -> None:
         "median_deviation": 10 / 5,
     }
     assert {name: value.item() for name, value in statistics.items()} == pytest.approx(expected)
+    with pytest.raises(ValueError, match="median_advantages has shape"):
+        brrl.ratio_statistics(ratio, median_advantages[:1], brrl.RatioBounds(0.5, 2.0))
+    for wrong in ((ratio.int(), median_advantages), (ratio, median_advantages.int())):
+        with pytest.raises(TypeError, match="must be a floating-point tensor"):
+            brrl.ratio_statistics(*wrong, brrl.RatioBounds(0.5, 2.0))
