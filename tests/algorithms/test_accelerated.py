@@ -20,6 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from isaaclab_bpo.algorithms import BPO, AcceleratedBPO
+from isaaclab_bpo.algorithms.options import ConfigurationError
 from machine import count_host_reads
 from point_mass import PointMass, bpo_of, collect, mirror, runner_cfg, update
 
@@ -207,6 +208,53 @@ def test_what_cannot_be_accelerated_says_so_once(
     assert not isinstance(bpo_of(runner), AcceleratedBPO)
     runner.learn(1)
     assert capsys.readouterr().out.count(f"accelerate: this run has {reason}, so it takes the plain path.") == 1
+
+
+class OwnEncoder(MLPModel):
+    """A critic with layers before its MLP."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.encoder = torch.nn.Linear(self.obs_dim, self.obs_dim)
+
+    def get_latent(self, obs: TensorDict, masks: Any = None, hidden_state: Any = None) -> torch.Tensor:
+        return self.encoder(super().get_latent(obs)).tanh()
+
+
+class LayerNormCritic(MLPModel):
+    """A critic whose MLP has layers that mix the features of a sample."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        first, *others = self.mlp
+        self.mlp = torch.nn.Sequential(first, torch.nn.LayerNorm(first.out_features), *others)
+
+
+@pytest.mark.parametrize("critic", [OwnEncoder, LayerNormCritic, OwnForward])
+@pytest.mark.parametrize("accelerate", [False, True])
+def test_a_critic_class_of_ones_own_is_trained_as_it_computes(critic: type[MLPModel], accelerate: bool) -> None:
+    torch.manual_seed(0)
+    cfg = runner_cfg(accelerate=accelerate)
+    cfg["critic"]["class_name"] = critic
+    runner = OnPolicyRunner(PointMass(), cfg, device="cpu")
+    bpo = bpo_of(runner)
+    collect(bpo, runner.env)
+    batch = next(bpo.storage.mini_batch_generator(1, 1))
+    for ours, network in zip(bpo.median.evaluate(bpo.critic, batch), (bpo.critic, bpo.median.network), strict=True):
+        assert network is not None
+        torch.testing.assert_close(ours, network(batch.observations))
+    before = [p.clone() for network in (bpo.critic, bpo.median.network) for p in network.parameters()]  # type: ignore
+    bpo.update()
+    after = [p for network in (bpo.critic, bpo.median.network) for p in network.parameters()]  # type: ignore
+    assert all(not torch.equal(old, new) for old, new in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("median_head", ["shared", "mlp"])
+def test_a_critic_with_a_forward_of_its_own_has_no_head(median_head: str) -> None:
+    cfg = runner_cfg(median_head=median_head)
+    cfg["critic"]["class_name"] = OwnForward
+    with pytest.raises(ConfigurationError, match=f"median_head='{median_head}' is not valid for OwnForward, which has"):
+        OnPolicyRunner(PointMass(), cfg, device="cpu")
 
 
 def test_default_is_on_where_it_is_known_to_help(capsys: pytest.CaptureFixture) -> None:

@@ -311,3 +311,42 @@ def test_health_is_logged(tmp_path: Path) -> None:
     events.Reload()
     assert [event.value for event in events.Scalars("Health/invalid_transitions")] == [0.0, 5.0, 0.0]
     assert [event.value for event in events.Scalars("Health/skipped_mini_batches")] == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("accelerate", [False, True])
+def test_mini_batches_and_normalizers_see_valid_transitions_only(accelerate: bool) -> None:
+    env = PointMass(num_envs=8)
+    cfg = {"accelerate": accelerate, "num_learning_epochs": 2, "loss": "mse", "refresh_targets": False}
+    bpo, obs = make_runner(env, cfg).alg, env.get_observations()
+    assert isinstance(bpo, BPO)
+    seen: list[torch.Tensor] = []
+    with torch.inference_mode():
+        for _ in range(NUM_STEPS):
+            obs = obs.clone()
+            obs["policy"][2:5] = NAN
+            obs, rewards, dones, extras = env.step(bpo.act(obs))
+            rewards[6] = INF
+            bpo.process_env_step(obs, rewards, dones, extras)
+        bpo.compute_returns(obs)
+    valid = bpo.storage.valid.flatten()
+    assert valid.view(NUM_STEPS, 8).all(0).tolist() == [env not in (2, 3, 4, 6) for env in range(8)]
+    evaluate = bpo.evaluate_actor
+
+    def record(batch: Any) -> torch.Tensor:
+        seen.append(batch.observations["policy"])
+        return evaluate(batch)
+
+    bpo.evaluate_actor = record
+    bpo.update()
+    expected = bpo.storage.observations["policy"].flatten(0, 1)[valid]
+    assert len(torch.cat(seen)) == 2 * NUM_STEPS * 8  # as many as always
+    assert {tuple(row.tolist()) for row in torch.cat(seen)} == {tuple(row.tolist()) for row in expected}
+    for model in (bpo.actor, bpo.critic, *bpo.median.models):
+        torch.testing.assert_close(model.obs_normalizer.mean, expected.mean(dim=0))  # each valid row is there twice
+
+
+def test_half_precision_is_looked_at_as_single() -> None:
+    obs = TensorDict({"policy": torch.tensor([[6e4, 6e4], [INF, 0.0], [1.0, NAN]]).half()}, batch_size=[3])
+    finite, valid = Health(100, "cpu").blank(obs)
+    assert valid.tolist() == [True, False, False]
+    assert finite["policy"].tolist() == [[6e4, 6e4], [0.0, 0.0], [0.0, 0.0]]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 
 from isaaclab_bpo import brrl
@@ -96,7 +97,7 @@ def test_mini_batches_hold_what_was_assigned_to_a_field(inference: bool) -> None
         st.values, st.returns, st.advantages = st.values + 1.0, st.returns + 2.0, st.advantages + 3.0
         st.actions_log_prob, st.actions = st.actions_log_prob + 4.0, st.actions + 5.0
     own = st.mini_batch(torch.arange(2))
-    rsl_rls = next(st.mini_batch_generator(num_mini_batches=1, num_epochs=1))
+    rsl_rls = next(RolloutStorage.mini_batch_generator(st, num_mini_batches=1, num_epochs=1))
     for expected, name in enumerate(("values", "returns", "advantages", "old_actions_log_prob", "actions"), 1):
         assert getattr(own, name).unique().item() == getattr(rsl_rls, name).unique().item() == expected
 

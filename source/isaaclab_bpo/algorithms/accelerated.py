@@ -23,7 +23,7 @@ from tensordict.nn import CudaGraphModule
 from isaaclab_bpo import brrl
 from isaaclab_bpo.compatibility.cuda_graphs import graphs_on
 from isaaclab_bpo.compatibility.rsl_rl import NORMALIZES_IN_UPDATE, buffers_in_place
-from isaaclab_bpo.models import get_latent, log_prob
+from isaaclab_bpo.models import PairedMLPModel, get_latent, log_prob
 
 from .bpo import BPO
 from .median import MedianCritic
@@ -61,8 +61,8 @@ class AcceleratedBPO(BPO):
         self._factor = torch.full_like(self._rate, 1.5)
         self._step_size = self._rate.float()
         self._prepare_optimizer()
-        if isinstance(self.median, MedianCritic):
-            self.median.pair_with(self.critic)
+        if isinstance(self.median, MedianCritic) and PairedMLPModel.can_pair(self.critic):
+            self.median.pair = PairedMLPModel(self.critic, self.median.model)
         self._graphs: tuple[CudaGraphModule, CudaGraphModule] | None = None
         self._static_obs: TensorDict | None = None
 
@@ -109,10 +109,7 @@ class AcceleratedBPO(BPO):
 
     def mini_batches(self) -> Iterator[Any]:
         """Return the indices of the transitions of the mini-batches of all epochs, shape (B,) each."""
-        size = self.storage.values.numel() // self.num_mini_batches
-        shuffles = self.num_learning_epochs if self.options.reshuffle else 1
-        orders = [torch.randperm(size * self.num_mini_batches, device=self.device) for _ in range(shuffles)]
-        return (part for epoch in range(self.num_learning_epochs) for part in orders[epoch % shuffles].split(size))
+        return self.storage.mini_batch_indices(self.num_mini_batches, self.num_learning_epochs, self.options.reshuffle)
 
     def refresh_targets(self) -> None:
         """Compute V, λ-returns and advantages of the rollout anew with the current critic."""

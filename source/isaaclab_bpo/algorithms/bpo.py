@@ -183,14 +183,17 @@ class BPO(PPO):
         for epoch in range(self.num_learning_epochs):
             if self.options.refresh_targets and epoch > 0:
                 self.refresh_targets()
-            for batch in islice(batches, self.num_mini_batches):
-                history.append(self.update_mini_batch(batch))
-        if NORMALIZES_IN_UPDATE:
-            obs: TensorDict = self.storage.observations.flatten(0, 1)  # type: ignore[assignment]
-            for model in (self.actor, self.critic, *self.median.models, *([self.rnd] if self.rnd else [])):
-                model.update_normalization(obs)
+            history += map(self.update_mini_batch, islice(batches, self.num_mini_batches))
+        means = statistics_of(history, self._names, self.bounds)
+        losses = self.health.report(*means, self.storage, self.is_multi_gpu)
+        if NORMALIZES_IN_UPDATE and self.health.num_valid:
+            indices = self.storage.valid_indices() if self.health.num_invalid else slice(None)
+            obs: TensorDict = self.storage.observations.flatten(0, 1)[indices]  # type: ignore[assignment]
+            with lost_rank_reported():
+                for model in (self.actor, self.critic, *self.median.models, *([self.rnd] if self.rnd else [])):
+                    model.update_normalization(obs)
         self.storage.clear()
-        return self.health.report(*statistics_of(history, self._names, self.bounds), self.storage, self.is_multi_gpu)
+        return losses
 
     def mini_batches(self) -> Iterator[Any]:
         """Return the mini-batches of all epochs: shuffled transitions, or trajectories."""

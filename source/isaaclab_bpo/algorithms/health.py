@@ -45,6 +45,8 @@ class Health:
         self._max_consecutive_skips = max_consecutive_skips
         self._consecutive_skips = torch.zeros((), device=device)
         self._limit = torch.full((), math.inf, device=device)  # of the gradients' norms
+        self._counts = torch.zeros(2, device=device)  # of transitions that are not valid, and that are
+        self.log[INVALID] = self._counts[0]
         self._sums: dict[str, torch.Tensor] = {}
         self._gradient_norms: dict[str, torch.Tensor] = {}
 
@@ -55,15 +57,14 @@ class Health:
         """
         finite_obs = obs.copy()
         names = list(self.groups or map(str, obs.keys()))
-        # A TensorDict need not name a device
-        valid = torch.ones(obs.batch_size, dtype=torch.bool, device=obs[names[0]].device)
+        valid = torch.ones(obs.batch_size, dtype=torch.bool, device=obs[names[0]].device)  # obs need not name one
         for name in names:
             group: torch.Tensor = obs[name]  # type: ignore[assignment]
             if not group.is_floating_point():
                 continue
             # NaN and infinities survive in norms and sums, which are much cheaper than a look at every element
             rows = group.flatten(1)
-            finite = is_finite(torch.linalg.vector_norm(rows, dim=1, keepdim=True))
+            finite = is_finite(torch.linalg.vector_norm(rows, dim=1, keepdim=True, dtype=torch.float32))
             finite_obs.set(name, rows.nan_to_num(0.0, 0.0, 0.0).mul_(finite).view_as(group))
             valid &= finite.squeeze(1)
             sums = rows.sum(dim=0)
@@ -73,9 +74,8 @@ class Health:
     def count_valid(self, storage: BpoRolloutStorage, distributed: bool) -> None:
         """Count the valid transitions of a rollout, of all ranks if there are several."""
         counts = torch.stack([(~storage.valid).sum(), storage.valid.sum()]).float()
-        invalid, valid = all_reduce(counts) if distributed else counts
-        self.log[INVALID].copy_(invalid)
-        self._limit.copy_(math.inf * (2.0 * (valid > 0.0) - 1.0))
+        self._counts.copy_(all_reduce(counts) if distributed else counts)
+        self._limit.copy_(math.inf * (2.0 * (self._counts[1] > 0.0) - 1.0))
 
     def is_usable(self, networks: list[str], gradient_norms: torch.Tensor) -> torch.Tensor:
         """Return whether to step, a scalar: the gradients' norms are finite, and the rollout has a valid transition."""
@@ -103,8 +103,9 @@ class Health:
         means = torch.where(used, history, 0.0).sum(dim=0) / used.sum().clamp(min=1)
         if distributed:
             means = all_reduce(means) / torch.distributed.get_world_size()
-        *values, _, consecutive_skips = torch.cat([means, self._consecutive_skips.unsqueeze(0)]).tolist()
-        if consecutive_skips >= self._max_consecutive_skips:
+        numbers = torch.cat([means, self._consecutive_skips.unsqueeze(0), self._counts]).tolist()
+        *values, _, skips, self.num_invalid, self.num_valid = numbers
+        if skips >= self._max_consecutive_skips:
             where = {name: (~is_finite(sums)).nonzero().flatten().tolist() for name, sums in self._sums.items()}
             columns = {name: found for name, found in where.items() if found}
             sources = [f"observation group {name!r}" for name in columns]
@@ -112,7 +113,7 @@ class Health:
             networks = [name for name, norm in self._gradient_norms.items() if not norm.isfinite()]
             sources = sources or [f"the gradient of the {name}" for name in networks]
             error = TrainingDivergedError(
-                f"Training stopped: {consecutive_skips:.0f} mini-batches in a row could not be used, because of NaN, "
+                f"Training stopped: {skips:.0f} mini-batches in a row could not be used, because of NaN, "
                 f"infinite or absurdly large values of {' and '.join(sources or ['the values'])}. The networks are "
                 "those of the last mini-batch that was used."
             )

@@ -20,7 +20,7 @@ from isaaclab_bpo.compatibility.training_state import is_like
 from isaaclab_bpo.models import PairedMLPModel, init_orthogonal
 from isaaclab_bpo.storage import BpoRolloutStorage
 
-from .options import BpoOptions
+from .options import BpoOptions, ConfigurationError
 
 
 class MedianEstimator:
@@ -96,12 +96,8 @@ class MedianCritic(MedianEstimator):
 
     clipped_with = "median critic"
     model: MLPModel
-    _pair: PairedMLPModel | None = None
-
-    def pair_with(self, critic: MLPModel) -> None:
-        """Evaluate it together with the critic from now on, by half as many operations, if both are MLPs only."""
-        if type(self.model).forward is type(critic).forward is MLPModel.forward:
-            self._pair = PairedMLPModel(critic, self.model)
+    pair: PairedMLPModel | None = None
+    """The critic and the network, to evaluate them together by half as many operations."""
 
     @property
     def models(self) -> list[MLPModel]:
@@ -117,8 +113,8 @@ class MedianCritic(MedianEstimator):
 
     def evaluate(self, critic: MLPModel, batch: RolloutStorage.Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Return V and μ of a mini-batch."""
-        if self._pair is not None:
-            return self._pair(batch.observations)  # type: ignore[arg-type]
+        if self.pair is not None:
+            return self.pair(batch.observations)  # type: ignore[arg-type]
         values, _ = super().evaluate(critic, batch)
         hidden_state = batch.hidden_states[2] if self.model.is_recurrent else None  # type: ignore[misc]
         return values, self.model(batch.observations, masks=batch.masks, hidden_state=hidden_state)
@@ -151,6 +147,9 @@ def make_median(
         return RolloutMedian(storage)
     if options.median_head == "separate":
         return MedianCritic(make_critic())
+    if type(critic).forward is not MLPModel.forward:  # V would not be what it returns
+        what = f"median_head={options.median_head!r} is not valid for {type(critic).__name__}"
+        raise ConfigurationError(f"{what}, which has a forward of its own: it must be separate.")
     width: Any = critic.mlp[-1].in_features
     head = output = nn.Linear(width, 1)
     if options.median_head == "mlp":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from rsl_rl.models import MLPModel
+from rsl_rl.modules import MLP
 from tensordict import TensorDict
 from torch import nn
 
@@ -28,6 +29,13 @@ class PairedMLPModel:
                 self._layers.append((_share_memory(weights), _share_memory(biases)))
             else:
                 self._layers.append(layers[0])
+
+    @staticmethod
+    def can_pair(model: MLPModel) -> bool:
+        """Return whether a model computes nothing but rsl_rl's MLP: linear layers and activations of single numbers."""
+        methods_are_rsl_rls = all(getattr(type(model), m) is getattr(MLPModel, m) for m in ("forward", "get_latent"))
+        others = [layer for layer in model.mlp if not isinstance(layer, nn.Linear)]
+        return methods_are_rsl_rls and type(model.mlp) is MLP and not any(layer.state_dict() for layer in others)
 
     def __call__(self, obs: TensorDict) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the outputs of both, shape (B, outputs) each, given observations."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import torch
@@ -18,12 +18,12 @@ from isaaclab_bpo import brrl
 from .collectives import all_gather, all_reduce
 
 LIMIT = 1e15
-"""Largest magnitude of observations, rewards and values: above it, squares and their sums overflow in float32."""
+"""What is larger than all observations, rewards and values: from it on, squares and their sums overflow in float32."""
 
 
 def is_finite(tensor: torch.Tensor) -> torch.Tensor:
-    """Return where a tensor is neither NaN nor larger in magnitude than :data:`LIMIT`."""
-    return tensor.abs() <= LIMIT  # false for NaN
+    """Return where a tensor is neither NaN nor as large in magnitude as :data:`LIMIT`."""
+    return tensor.abs() < LIMIT  # false for NaN, and in half precision, where LIMIT is infinite, for infinities
 
 
 def standardize(tensor: torch.Tensor, distributed: bool = False) -> torch.Tensor:
@@ -195,6 +195,38 @@ class BpoRolloutStorage(RolloutStorage):
         if normalize:
             advantages = standardize(advantages, distributed)
         self.advantages.copy_(advantages * self.valid)
+
+    def valid_indices(self) -> torch.Tensor:
+        """Return T * num_envs indices into the flattened rollout: those of all valid transitions.
+
+        In the place of the others, valid ones come again: the shape does not depend on what the device knows.
+        """
+        valid = self.valid.flatten()
+        valid_first = valid.logical_not().argsort(stable=True)
+        return valid_first[torch.arange(len(valid), device=valid.device) % valid.sum().clamp(min=1)]
+
+    def mini_batch_generator(
+        self, num_mini_batches: int, num_epochs: int = 8
+    ) -> Generator[RolloutStorage.Batch, None, None]:
+        """Yield rsl_rl's shuffled mini-batches, but of valid transitions only.
+
+        Args:
+            num_mini_batches: Number of mini-batches per epoch.
+            num_epochs: Number of epochs, all in the same order.
+
+        Yields:
+            Batches of single transitions, shape (B, ...).
+        """
+        yield from map(self.mini_batch, self.mini_batch_indices(num_mini_batches, num_epochs))
+
+    def mini_batch_indices(
+        self, num_mini_batches: int, num_epochs: int, reshuffle: bool = False
+    ) -> Iterator[torch.Tensor]:
+        """Return the indices of the mini-batches, for :meth:`mini_batch`; with ``reshuffle``, in new orders."""
+        valid, size = self.valid_indices(), self.valid.numel() // num_mini_batches
+        shuffles = num_epochs if reshuffle else 1
+        orders = [valid[torch.randperm(size * num_mini_batches, device=self.device)] for _ in range(shuffles)]
+        return (part for epoch in range(num_epochs) for part in orders[epoch % shuffles].split(size))
 
     def mini_batch(self, indices: torch.Tensor) -> RolloutStorage.Batch:
         """Return a mini-batch of single transitions, as :meth:`mini_batch_generator` yields them.
