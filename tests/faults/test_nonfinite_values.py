@@ -314,35 +314,42 @@ def test_health_is_logged(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("accelerate", [False, True])
-def test_mini_batches_and_normalizers_see_valid_transitions_only(accelerate: bool) -> None:
-    env = PointMass(num_envs=8)
-    cfg = {"accelerate": accelerate, "num_learning_epochs": 2, "loss": "mse", "refresh_targets": False}
-    bpo, obs = make_runner(env, cfg).alg, env.get_observations()
-    assert isinstance(bpo, BPO)
-    seen: list[torch.Tensor] = []
-    with torch.inference_mode():
-        for _ in range(NUM_STEPS):
-            obs = obs.clone()
-            obs["policy"][2:5] = NAN
-            obs, rewards, dones, extras = env.step(bpo.act(obs))
-            rewards[6] = INF
-            bpo.process_env_step(obs, rewards, dones, extras)
-        bpo.compute_returns(obs)
-    valid = bpo.storage.valid.flatten()
-    assert valid.view(NUM_STEPS, 8).all(0).tolist() == [env not in (2, 3, 4, 6) for env in range(8)]
-    evaluate = bpo.evaluate_actor
-
-    def record(batch: Any) -> torch.Tensor:
-        seen.append(batch.observations["policy"])
-        return evaluate(batch)
-
-    bpo.evaluate_actor = record
-    bpo.update()
-    expected = bpo.storage.observations["policy"].flatten(0, 1)[valid]
-    assert len(torch.cat(seen)) == 2 * NUM_STEPS * 8  # as many as always
-    assert {tuple(row.tolist()) for row in torch.cat(seen)} == {tuple(row.tolist()) for row in expected}
-    for model in (bpo.actor, bpo.critic, *bpo.median.models):
-        torch.testing.assert_close(model.obs_normalizer.mean, expected.mean(dim=0))  # each valid row is there twice
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"loss": loss} for loss in ("atv", "tv", "log_tv", "mse", "kl")),
+        {"online_advantage": False, "normalize_advantage_per_mini_batch": True},
+    ],
+    ids=str,
+)
+def test_neither_policy_nor_normalizers_learn_from_invalid_transitions(settings: dict, accelerate: bool) -> None:
+    """What was done in them makes no difference."""
+    results = []
+    for spoiled in (False, True):
+        torch.manual_seed(0)
+        env = PointMass(num_envs=8)
+        bpo, obs = make_runner(env, settings | {"accelerate": accelerate}).alg, env.get_observations()
+        assert isinstance(bpo, BPO)
+        with torch.inference_mode():
+            for _ in range(NUM_STEPS):
+                obs = obs.clone()
+                obs["policy"][2:5] = NAN
+                obs, rewards, dones, extras = env.step(bpo.act(obs))
+                rewards[6] = INF
+                bpo.process_env_step(obs, rewards, dones, extras)
+            bpo.compute_returns(obs)
+        valid = bpo.storage.valid.squeeze(-1)
+        assert valid.all(0).tolist() == [env not in (2, 3, 4, 6) for env in range(8)]
+        if spoiled:
+            bpo.storage.actions[~valid] += 1.0
+        statistics = bpo.update() | {name: bpo.health.log[f"BPO/{name}"].item() for name in ("ratio_deviation", "kl")}
+        assert statistics["ratio_deviation"] < 0.5
+        results.append(statistics | {str(i): p for i, p in enumerate(bpo.actor.parameters())})
+        expected = bpo.storage.observations["policy"][valid]
+        for model in (bpo.actor, bpo.critic, *bpo.median.models):
+            torch.testing.assert_close(model.obs_normalizer.mean, expected.mean(dim=0))
+            torch.testing.assert_close(model.obs_normalizer.std, expected.std(dim=0, correction=0))
+    assert all(torch.equal(*map(torch.as_tensor, pair)) for pair in zip(*(r.values() for r in results), strict=True))
 
 
 def test_half_precision_is_looked_at_as_single() -> None:

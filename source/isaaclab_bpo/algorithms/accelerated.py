@@ -109,7 +109,10 @@ class AcceleratedBPO(BPO):
 
     def mini_batches(self) -> Iterator[Any]:
         """Return the indices of the transitions of the mini-batches of all epochs, shape (B,) each."""
-        return self.storage.mini_batch_indices(self.num_mini_batches, self.num_learning_epochs, self.options.reshuffle)
+        size = self.storage.values.numel() // self.num_mini_batches
+        shuffles = self.num_learning_epochs if self.options.reshuffle else 1
+        orders = [torch.randperm(size * self.num_mini_batches, device=self.device) for _ in range(shuffles)]
+        return (part for epoch in range(self.num_learning_epochs) for part in orders[epoch % shuffles].split(size))
 
     def refresh_targets(self) -> None:
         """Compute V, λ-returns and advantages of the rollout anew with the current critic."""

@@ -17,7 +17,7 @@ from tensordict import TensorDict
 from torch.nn import functional
 
 from isaaclab_bpo import brrl
-from isaaclab_bpo.compatibility.rsl_rl import NORMALIZES_IN_UPDATE, reduce_gradients_in_buckets
+from isaaclab_bpo.compatibility.rsl_rl import NORMALIZES_IN_UPDATE, clamp_std_parameter, reduce_gradients_in_buckets
 from isaaclab_bpo.compatibility.training_state import restore_training_state, training_state
 from isaaclab_bpo.models import clip_gradients, kl_divergence
 from isaaclab_bpo.storage import BpoRolloutStorage, standardize
@@ -173,9 +173,9 @@ class BPO(PPO):
             TrainingDivergedError: If ``max_consecutive_skips`` mini-batches in a row had to be skipped.
             RankLostError: If another rank has ended.
         """
-        samples, unit = self.storage.dones.numel(), "samples of a rollout"
-        if self.is_recurrent:  # rsl_rl deals out whole environments
-            samples, unit = self.storage.num_envs, "environments"
+        st = self.storage
+        of_rollout, of_envs = (st.dones.numel(), "samples of a rollout"), (st.num_envs, "environments")
+        samples, unit = of_envs if self.is_recurrent else of_rollout  # rsl_rl deals out whole environments
         if (n := self.num_mini_batches) > samples:
             raise ConfigurationError(f"num_mini_batches={n} is not valid: it must be at most {samples}, the {unit}.")
         history: list[torch.Tensor] = []
@@ -185,14 +185,15 @@ class BPO(PPO):
                 self.refresh_targets()
             history += map(self.update_mini_batch, islice(batches, self.num_mini_batches))
         means = statistics_of(history, self._names, self.bounds)
-        losses = self.health.report(*means, self.storage, self.is_multi_gpu)
+        losses = self.health.report(*means, st, self.is_multi_gpu)
         if NORMALIZES_IN_UPDATE and self.health.num_valid:
-            indices = self.storage.valid_indices() if self.health.num_invalid else slice(None)
-            obs: TensorDict = self.storage.observations.flatten(0, 1)[indices]  # type: ignore[assignment]
+            obs: TensorDict = st.observations.flatten(0, 1)  # type: ignore[assignment]
+            if self.health.num_invalid:
+                obs = obs[st.valid.flatten()] if st.valid.any() else obs[:1]
             with lost_rank_reported():
                 for model in (self.actor, self.critic, *self.median.models, *([self.rnd] if self.rnd else [])):
                     model.update_normalization(obs)
-        self.storage.clear()
+        st.clear()
         return losses
 
     def mini_batches(self) -> Iterator[Any]:
@@ -311,11 +312,7 @@ class BPO(PPO):
             norms = torch.cat([norms, clip_gradients([self.rnd.predictor.parameters()], math.inf, joint=False)])
         usable = self.health.is_usable([*self.networks, "RND predictor"], norms).float()
         self.apply_gradients(usable, kl)
-        # rsl_rl clamps the action std's value, without a gradient that leads its parameter back
-        distribution = self._raw_actor.distribution
-        for name in ("std", "log_std"):
-            if (parameter := getattr(distribution, f"{name}_param", None)) is not None:
-                parameter.data.clamp_(*getattr(distribution, f"{name}_range"))
+        clamp_std_parameter(self._raw_actor)
         return usable
 
     def apply_gradients(self, usable: torch.Tensor, kl: torch.Tensor) -> None:
@@ -382,9 +379,10 @@ def statistics_of(history: list[torch.Tensor], names: list[str], bounds: brrl.Ra
         bounds: Bounds of the ratio.
     """
     scalars = torch.stack([row[-len(names) :] for row in history])
-    samples = [row[: -len(names)].view(2, -1) for row in history]
-    used = torch.cat([row[-1].expand(part.shape[1]) for row, part in zip(history, samples, strict=True)])
-    ratios, median_advantages = torch.where(used > 0.0, torch.cat(samples, dim=1), math.nan)
+    samples = torch.cat([row[: -len(names)].view(2, -1) for row in history], dim=1)
+    used = torch.cat([row[-1].expand((len(row) - len(names)) // 2) for row in history])
+    samples[0].masked_fill_(samples[0] < 1.001 * math.exp(-MAX_LOG_RATIO), 1.0)  # of transitions that are not valid
+    ratios, median_advantages = torch.where(used > 0.0, samples, math.nan)
     of_samples = brrl.ratio_statistics(ratios, median_advantages, bounds)
     means = torch.stack(list(of_samples.values())).expand(len(history), -1)
     return [*of_samples, *names], torch.cat([means, scalars], dim=1)

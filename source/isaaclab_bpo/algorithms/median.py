@@ -148,8 +148,7 @@ def make_median(
     if options.median_head == "separate":
         return MedianCritic(make_critic())
     if type(critic).forward is not MLPModel.forward:  # V would not be what it returns
-        what = f"median_head={options.median_head!r} is not valid for {type(critic).__name__}"
-        raise ConfigurationError(f"{what}, which has a forward of its own: it must be separate.")
+        raise ConfigurationError(f"median_head must be separate: {type(critic).__name__} has a forward of its own.")
     width: Any = critic.mlp[-1].in_features
     head = output = nn.Linear(width, 1)
     if options.median_head == "mlp":

@@ -5,12 +5,14 @@
 
 What differs: 5.4 updates the observation normalizers at every environment step, 5.5 once per update. The logger of 5.4
 reads ``rnd_cfg`` of every algorithm's configuration, and it reduces gradients over ranks all at once. In both, a
-normalizer assigns a new tensor to its buffer.
+normalizer assigns a new tensor to its buffer, and the range of the action's standard deviation bounds its value only,
+not its parameter.
 
 Both lose the run if the state of the code's repository cannot be stored.
 
 When to delete it: what is for 5.4, once no neighbour needs it any more; mjlab 1.6 pins 5.4.2. :func:`buffers_in_place`,
-once rsl_rl's ``EmpiricalNormalization`` updates its standard deviation in place. :func:`survive_code_state`, once
+once rsl_rl's ``EmpiricalNormalization`` updates its standard deviation in place. :func:`clamp_std_parameter`, once a
+parameter beyond ``std_range`` has a gradient that leads it back. :func:`survive_code_state`, once
 ``Logger._store_code_state`` writes diffs that are not UTF-8, and catches what git itself refuses.
 """
 
@@ -76,6 +78,14 @@ def survive_code_state(logger: Logger) -> None:
         return files
 
     logger._store_code_state = store_each
+
+
+def clamp_std_parameter(actor: nn.Module) -> None:
+    """Hold the parameter of the action's standard deviation in its range; rsl_rl clamps only what is computed of it."""
+    distribution = actor.distribution
+    for name in ("std", "log_std"):
+        if (parameter := getattr(distribution, f"{name}_param", None)) is not None:
+            parameter.data.clamp_(*getattr(distribution, f"{name}_range"))
 
 
 @contextlib.contextmanager

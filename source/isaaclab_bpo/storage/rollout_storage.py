@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import Any
 
 import torch
@@ -185,8 +185,10 @@ class BpoRolloutStorage(RolloutStorage):
         self.valid &= is_finite(self.rewards) & finite_values
         self.values.masked_fill_(~finite_values, 0.0)
         # A transition that is not valid teaches nothing: the one before it ends with V, and its own advantage is 0
+        invalid = self.valid.logical_not()
         rewards = torch.where(self.valid, self.rewards, self.values)
-        dones = self.dones.masked_fill(~self.valid, 1)
+        dones = self.dones.masked_fill(invalid, 1)
+        self.actions_log_prob.masked_fill_(invalid, torch.inf)  # ρ is then held at its lowest, with no gradient
         advantages = brrl.generalized_advantages(rewards, self.values, last_values, dones, gamma, lam)
         self.returns.copy_(advantages + self.values)
         advantages = self.returns - self.values
@@ -195,38 +197,6 @@ class BpoRolloutStorage(RolloutStorage):
         if normalize:
             advantages = standardize(advantages, distributed)
         self.advantages.copy_(advantages * self.valid)
-
-    def valid_indices(self) -> torch.Tensor:
-        """Return T * num_envs indices into the flattened rollout: those of all valid transitions.
-
-        In the place of the others, valid ones come again: the shape does not depend on what the device knows.
-        """
-        valid = self.valid.flatten()
-        valid_first = valid.logical_not().argsort(stable=True)
-        return valid_first[torch.arange(len(valid), device=valid.device) % valid.sum().clamp(min=1)]
-
-    def mini_batch_generator(
-        self, num_mini_batches: int, num_epochs: int = 8
-    ) -> Generator[RolloutStorage.Batch, None, None]:
-        """Yield rsl_rl's shuffled mini-batches, but of valid transitions only.
-
-        Args:
-            num_mini_batches: Number of mini-batches per epoch.
-            num_epochs: Number of epochs, all in the same order.
-
-        Yields:
-            Batches of single transitions, shape (B, ...).
-        """
-        yield from map(self.mini_batch, self.mini_batch_indices(num_mini_batches, num_epochs))
-
-    def mini_batch_indices(
-        self, num_mini_batches: int, num_epochs: int, reshuffle: bool = False
-    ) -> Iterator[torch.Tensor]:
-        """Return the indices of the mini-batches, for :meth:`mini_batch`; with ``reshuffle``, in new orders."""
-        valid, size = self.valid_indices(), self.valid.numel() // num_mini_batches
-        shuffles = num_epochs if reshuffle else 1
-        orders = [valid[torch.randperm(size * num_mini_batches, device=self.device)] for _ in range(shuffles)]
-        return (part for epoch in range(num_epochs) for part in orders[epoch % shuffles].split(size))
 
     def mini_batch(self, indices: torch.Tensor) -> RolloutStorage.Batch:
         """Return a mini-batch of single transitions, as :meth:`mini_batch_generator` yields them.
