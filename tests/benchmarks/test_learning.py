@@ -20,9 +20,10 @@ import pytest
 import report
 import torch
 from controls import PageLossBPO, RatioRateBPO
-from experiments import Experiment
+from experiments import Experiment, gather
 from rsl_rl.runners import OnPolicyRunner
 
+from compare.logs import write_run
 from e2e.process import ROOT, TIMEOUT, environment, run
 from isaaclab_bpo.compare.runs import read_runs
 from point_mass import PointMass, runner_cfg
@@ -84,6 +85,17 @@ def test_budget_is_spent_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "results" / "small.json").write_text(text.replace("[", f"[{json.dumps(odd)},", 1))
     with pytest.raises(SystemExit, match=r"differ in their settings.*BPO gamma=0\.5"):
         report.take_over("small", experiment, tmp_path / "out")
+
+
+def test_run_of_which_a_folder_is_left_out_is_not_called_unreadable(tmp_path: Path) -> None:
+    logs = tmp_path / "Walk" / "PPO" / "1" / "logs"
+    write_run(logs / "1", [0.0, 1.0])
+    for name in ("2", "3"):  # the first ended before it had saved
+        write_run(logs / name, [2.0], start=2, checkpoint=str(logs / "1" / "model_1.pt"))
+    (logs.parent / "done").touch()
+    (one,), left_out = gather(tmp_path, ["Walk"], ["PPO"])
+    assert [Path(folder).name for folder in one.folders] == ["1", "3"]
+    assert left_out == ["Walk, PPO, seed 1 lacks some of its folders"]
 
 
 def test_control_with_the_pages_loss_learns_nothing_outside_the_bounds() -> None:
