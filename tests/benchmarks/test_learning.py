@@ -98,6 +98,19 @@ def test_run_of_which_a_folder_is_left_out_is_not_called_unreadable(tmp_path: Pa
     assert left_out == ["Walk, PPO, seed 1 lacks some of its folders"]
 
 
+def test_run_that_ends_before_the_others_first_return_is_named(tmp_path: Path) -> None:
+    command = (*BENCHMARK, "--tasks", "Walk", "--seeds", "1", "--output", "out")
+    for variant, returns in {"BPO": [1.0], "PPO": [None, None, 2.0, 3.0]}.items():
+        folder = tmp_path / "out" / "Walk" / variant / "1"
+        write_run(folder / "logs", returns)
+        (folder / "done").touch()
+    done = run(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [row["steps"] for row in rows(tmp_path / "out" / "comparison" / "runs.csv")] == ["160.0"]
+    report = (tmp_path / "out" / "comparison" / "compare.md").read_text()
+    assert "Walk/BPO/1/logs: its returns, from 40 to 40 steps, cannot be compared" in report
+
+
 def test_control_with_the_pages_loss_learns_nothing_outside_the_bounds() -> None:
     env = PointMass()
     runner = OnPolicyRunner(
