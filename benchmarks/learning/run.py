@@ -76,9 +76,12 @@ class Job:
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / "command.json"
         command = {"arguments": self.arguments, "seconds": self.seconds}
-        if file.exists() and json.loads(file.read_text()) != command:
+        if not file.exists():
+            part = file.with_suffix(".part")  # a lost machine leaves no half of the file
+            part.write_text(json.dumps(command))
+            part.replace(file)
+        elif json.loads(file.read_text()) != command:
             raise SystemExit(f"{self.folder} holds a run with other arguments: give another --output, or remove it.")
-        file.write_text(json.dumps(command))
 
     def start(self) -> None:
         """Start the training, or resume it from its last checkpoint."""

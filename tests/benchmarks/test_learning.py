@@ -22,6 +22,7 @@ import torch
 from controls import PageLossBPO, RatioRateBPO
 from experiments import Experiment, gather
 from rsl_rl.runners import OnPolicyRunner
+from run import Job
 
 from compare.logs import write_run
 from e2e.process import ROOT, TIMEOUT, environment, run
@@ -85,6 +86,23 @@ def test_budget_is_spent_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "results" / "small.json").write_text(text.replace("[", f"[{json.dumps(odd)},", 1))
     with pytest.raises(SystemExit, match=r"differ in their settings.*BPO gamma=0\.5"):
         report.take_over("small", experiment, tmp_path / "out")
+
+
+def test_lost_machine_leaves_no_half_of_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_half(path: Path, text: str) -> None:
+        with path.open("w") as file:
+            file.write(text[: len(text) // 2])
+        raise KeyboardInterrupt
+
+    job = Job(tmp_path / "1", "train.py", ["--seed", "1"], seconds=None)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", write_half)
+        with pytest.raises(KeyboardInterrupt):
+            job.prepare()
+    job.prepare()
+    job.arguments = ["--seed", "2"]
+    with pytest.raises(SystemExit, match="holds a run with other arguments"):
+        job.prepare()
 
 
 def test_run_of_which_a_folder_is_left_out_is_not_called_unreadable(tmp_path: Path) -> None:
