@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +76,15 @@ def train(cell: dict[str, Any], model: Qwen2ForCausalLM, rounds: int = ROUNDS) -
     return cell | curves | {"final_accuracy": round(final, 4), "seconds": round(time.perf_counter() - start, 1)}
 
 
+def finished_runs(file: Path) -> list[dict[str, Any]]:
+    """Return the runs that ``file`` holds, after cutting off the half of a line with which an interruption left it."""
+    text = file.read_bytes() if file.exists() else b""
+    end = text.rfind(b"\n") + 1
+    if end < len(text):
+        os.truncate(file, end)
+    return [json.loads(line) for line in text[:end].splitlines()]
+
+
 def main() -> None:
     """Do the runs that are not yet done."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -85,8 +95,7 @@ def main() -> None:
     logging.disable_progress_bar()
     args.output.mkdir(parents=True, exist_ok=True)
     file = args.output / "runs.jsonl"
-    lines = file.read_text().splitlines() if file.exists() else []
-    done = [json.loads(line) for line in lines]
+    done = finished_runs(file)
     for cell in grid(args.seeds):
         if any(cell.items() <= run.items() for run in done):
             continue

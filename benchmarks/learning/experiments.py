@@ -74,5 +74,5 @@ def gather(output: Path, tasks: Iterable[str], variants: Iterable[str]) -> tuple
                     run.algorithm = variant
                 runs += found
                 if unreadable:
-                    left_out.append(f"{run_label} cannot be read")
+                    left_out.append(f"{run_label} {'lacks some of its folders' if found else 'cannot be read'}")
     return runs, left_out

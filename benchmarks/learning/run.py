@@ -34,6 +34,7 @@ from tqdm import tqdm
 from isaaclab_bpo.command_line import ClosedParser, unknown_to_training
 from isaaclab_bpo.compare.report import write_report
 from isaaclab_bpo.compare.runs import read_runs
+from isaaclab_bpo.compare.statistics import comparable
 
 ROOT = Path(__file__).parents[2]
 PREEMPTED = os.EX_TEMPFAIL
@@ -75,9 +76,12 @@ class Job:
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / "command.json"
         command = {"arguments": self.arguments, "seconds": self.seconds}
-        if file.exists() and json.loads(file.read_text()) != command:
+        if not file.exists():
+            part = file.with_suffix(".part")  # a lost machine leaves no half of the file
+            part.write_text(json.dumps(command))
+            part.replace(file)
+        elif json.loads(file.read_text()) != command:
             raise SystemExit(f"{self.folder} holds a run with other arguments: give another --output, or remove it.")
-        file.write_text(json.dumps(command))
 
     def start(self) -> None:
         """Start the training, or resume it from its last checkpoint."""
@@ -232,9 +236,10 @@ def main() -> None:
         print("Interrupted. The runs have saved: the same command goes on.", file=sys.stderr)
         raise SystemExit(PREEMPTED) from None
     runs, left_out = gather(output, tasks, variants)
+    runs, too_short = comparable(runs)
     if runs:
         try:
-            print(*write_report(runs, left_out, {}, output / "comparison"), sep="\n")
+            print(*write_report(runs, left_out + too_short, {}, output / "comparison"), sep="\n")
         except ValueError as error:
             raise SystemExit(f"run.py: no comparison: {error}") from None
     sys.exit(1 if failures else 0)

@@ -4,7 +4,7 @@
 #
 # What every task of the job array does: one run. submit.py puts the options of sbatch and these variables above it:
 # shellcheck disable=SC2154
-# project, workdir, image, name, task, algorithms, seeds, nodes, gpus, cpus, arguments
+# project, workdir, image, task, algorithms, seeds, runs, nodes, gpus, cpus, arguments
 
 set -euo pipefail
 
@@ -13,7 +13,7 @@ die() { say "$@"; exit 1; }
 
 algorithm=${algorithms[SLURM_ARRAY_TASK_ID / ${#seeds[@]}]}
 seed=${seeds[SLURM_ARRAY_TASK_ID % ${#seeds[@]}]}
-run=${name}_${algorithm}_seed$seed
+run=${runs[SLURM_ARRAY_TASK_ID]}
 cd -- "$workdir" || die "$workdir is not on node $SLURMD_NODENAME: --workdir must be on storage that all nodes share."
 
 # --- What to run ------------------------------------------------------------------------------------------------

@@ -10,6 +10,9 @@ Needs nothing but Python 3.9, so that it runs on a login node. The job itself is
 from __future__ import annotations
 
 import argparse
+import itertools
+import json
+import os
 import re
 import runpy
 import shlex
@@ -18,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -30,6 +34,9 @@ WARNING = 120
 
 GIGABYTES_PER_RUN = 1
 """Room for the checkpoints of a run: G1's 3000 iterations leave 61 files of 12 MB."""
+
+LONGEST = 240
+"""Bytes that the name of a run's folder may have, as train.py says."""
 
 OURS = (
     "--task",
@@ -77,7 +84,8 @@ def _parse() -> argparse.Namespace:
     runs.add_argument(
         "--name",
         default=time.strftime("%Y-%m-%d_%H-%M-%S"),
-        help="First part of the runs' names; that of an earlier job continues its runs. Default: the time.",
+        help="First part of the runs' names; the same command with that of an earlier job continues its runs. "
+        "Default: the time.",
     )
     runs.add_argument(
         "--workdir", type=Path, default=Path(), help="Shared folder that gets logs/ and slurm/. Default: this one."
@@ -124,6 +132,9 @@ def _check(args: argparse.Namespace) -> None:
             raise SubmitError(f"--{name} {' '.join(map(str, values))} names a run twice")
     if not re.fullmatch(r"[\w.-]+", args.name):
         raise SubmitError(f"--name {args.name!r} must be of letters, digits, '.', '_' and '-': it names folders")
+    too_long = max(len(os.fsencode(run)) for run in _runs(args)) - LONGEST
+    if too_long > 0:
+        raise SubmitError(f"--name {args.name!r} makes too long a folder's name: shorten it by {too_long} characters")
     unknown = COMMAND_LINE["unknown_to_training"](args.arguments)
     if unknown:
         raise SubmitError(f"train.py, after --: {'; '.join(unknown)}")
@@ -138,6 +149,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.image is not None and not args.image.exists():
         raise SubmitError(f"--image '{args.image}' does not exist: build it as docs/cluster.md says")
     _check_workdir(args.workdir, runs=len(args.algo) * len(args.seeds))
+    _check_commands(args)
 
 
 def _check_partition(names: str) -> None:
@@ -164,9 +176,42 @@ def _check_workdir(workdir: Path, runs: int) -> None:
         )
 
 
+def _check_commands(args: argparse.Namespace) -> None:
+    """Refuse to continue a run with another command, which would make one run of two trainings."""
+    for run, file in _command_files(args):
+        if file.exists() and file.read_text(encoding="utf-8") != _command(args):
+            raise SubmitError(
+                f"--name {args.name!r} has the run {run!r}, which was submitted with another command: choose another "
+                f"name, or remove '{file}' to continue the run with this one"
+            )
+
+
 ##
 # The job.
 ##
+
+
+def _prefix(args: argparse.Namespace) -> str:
+    """Return what the names of a job's runs begin with; they name folders, so without the / of Gym-ALE/Pong-v5."""
+    task = re.sub(r"[^\w.-]", "-", args.task)
+    return f"{args.name}_{task}"
+
+
+def _runs(args: argparse.Namespace) -> list[str]:
+    """Return the names of the runs, in the order of the job array."""
+    return [f"{_prefix(args)}_{algo}_seed{seed}" for algo, seed in itertools.product(args.algo, args.seeds)]
+
+
+def _command_files(args: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+    """Yield each run with the file that keeps its command."""
+    for run in _runs(args):
+        yield run, args.workdir / "slurm" / f"{run}.json"
+
+
+def _command(args: argparse.Namespace) -> str:
+    """Return what the runs are trained by, beside algorithm and seed, which are in their names."""
+    processes = max(1, args.nodes * args.gpus)  # each has --num_envs environments
+    return json.dumps({"task": args.task, "arguments": args.arguments, "processes": processes}) + "\n"
 
 
 def batch_script(args: argparse.Namespace) -> str:
@@ -174,7 +219,7 @@ def batch_script(args: argparse.Namespace) -> str:
     options: dict[str, object | None] = {
         "job-name": args.name,
         "array": f"0-{len(args.algo) * len(args.seeds) - 1}",
-        "output": args.workdir / "slurm" / "%x_%a.log",
+        "output": args.workdir / "slurm" / f"{_prefix(args)}_%a.log",
         "open-mode": "append",
         "requeue": None,
         "signal": f"B:USR1@{WARNING}",
@@ -191,10 +236,10 @@ def batch_script(args: argparse.Namespace) -> str:
         "project": PROJECT,
         "workdir": args.workdir,
         "image": args.image or "",
-        "name": args.name,
         "task": args.task,
         "algorithms": args.algo,
         "seeds": args.seeds,
+        "runs": _runs(args),
         "nodes": args.nodes,
         "gpus": args.gpus,
         "cpus": args.cpus,
@@ -224,8 +269,10 @@ def _submit(args: argparse.Namespace, script: str) -> None:
     """Give the script to sbatch and say how to go on."""
     (args.workdir / "slurm").mkdir(parents=True, exist_ok=True)
     job = _slurm("sbatch", "--parsable", script=script).strip().split(";")[0]
+    for _, file in _command_files(args):
+        file.write_text(_command(args), encoding="utf-8")
     runs = len(args.algo) * len(args.seeds)
-    log = shlex.quote(str(args.workdir / "slurm" / f"{args.name}_0.log"))
+    log = shlex.quote(str(args.workdir / "slurm" / f"{_prefix(args)}_0.log"))
     print(f"Submitted job {job} '{args.name}' with {runs} run{'s' * (runs > 1)}.")
     print(f"State: squeue --jobs={job}. What the first run prints: tail -f {log}. End: scancel {job}.")
 

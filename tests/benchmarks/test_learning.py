@@ -20,9 +20,11 @@ import pytest
 import report
 import torch
 from controls import PageLossBPO, RatioRateBPO
-from experiments import Experiment
+from experiments import Experiment, gather
 from rsl_rl.runners import OnPolicyRunner
+from run import Job
 
+from compare.logs import write_run
 from e2e.process import ROOT, TIMEOUT, environment, run
 from isaaclab_bpo.compare.runs import read_runs
 from point_mass import PointMass, runner_cfg
@@ -84,6 +86,47 @@ def test_budget_is_spent_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "results" / "small.json").write_text(text.replace("[", f"[{json.dumps(odd)},", 1))
     with pytest.raises(SystemExit, match=r"differ in their settings.*BPO gamma=0\.5"):
         report.take_over("small", experiment, tmp_path / "out")
+
+
+def test_lost_machine_leaves_no_half_of_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_half(path: Path, text: str) -> None:
+        with path.open("w") as file:
+            file.write(text[: len(text) // 2])
+        raise KeyboardInterrupt
+
+    job = Job(tmp_path / "1", "train.py", ["--seed", "1"], seconds=None)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", write_half)
+        with pytest.raises(KeyboardInterrupt):
+            job.prepare()
+    job.prepare()
+    job.arguments = ["--seed", "2"]
+    with pytest.raises(SystemExit, match="holds a run with other arguments"):
+        job.prepare()
+
+
+def test_run_of_which_a_folder_is_left_out_is_not_called_unreadable(tmp_path: Path) -> None:
+    logs = tmp_path / "Walk" / "PPO" / "1" / "logs"
+    write_run(logs / "1", [0.0, 1.0])
+    for name in ("2", "3"):  # the first ended before it had saved
+        write_run(logs / name, [2.0], start=2, checkpoint=str(logs / "1" / "model_1.pt"))
+    (logs.parent / "done").touch()
+    (one,), left_out = gather(tmp_path, ["Walk"], ["PPO"])
+    assert [Path(folder).name for folder in one.folders] == ["1", "3"]
+    assert left_out == ["Walk, PPO, seed 1 lacks some of its folders"]
+
+
+def test_run_that_ends_before_the_others_first_return_is_named(tmp_path: Path) -> None:
+    command = (*BENCHMARK, "--tasks", "Walk", "--seeds", "1", "--output", "out")
+    for variant, returns in {"BPO": [1.0], "PPO": [None, None, 2.0, 3.0]}.items():
+        folder = tmp_path / "out" / "Walk" / variant / "1"
+        write_run(folder / "logs", returns)
+        (folder / "done").touch()
+    done = run(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [row["steps"] for row in rows(tmp_path / "out" / "comparison" / "runs.csv")] == ["160.0"]
+    report = (tmp_path / "out" / "comparison" / "compare.md").read_text()
+    assert "Walk/BPO/1/logs: its returns, from 40 to 40 steps, cannot be compared" in report
 
 
 def test_control_with_the_pages_loss_learns_nothing_outside_the_bounds() -> None:

@@ -20,6 +20,7 @@ from e2e.process import ROOT, environment
 
 SUBMIT = (sys.executable, str(ROOT / "docker" / "cluster" / "submit.py"))
 COMPARE = (str(ROOT / "isaaclab.sh"), "-p", "-m", "isaaclab_bpo.compare")
+TASK = "Isaac-Velocity-Flat-Unitree-Go1-v0"
 ITERATIONS = 8
 
 pytestmark = pytest.mark.skipif(
@@ -41,7 +42,7 @@ def call(*command: str, slurm: dict[str, str]) -> str:
 
 def submit(*options: str, slurm: dict[str, str]) -> str:
     """Submit a job and return its number."""
-    return call(*SUBMIT, "--task", "Isaac-Velocity-Flat-Unitree-Go1-v0", *options, slurm=slurm).split()[2]
+    return call(*SUBMIT, "--task", TASK, *options, slurm=slurm).split()[2]
 
 
 def wait_for_jobs(slurm: dict[str, str]) -> None:
@@ -54,17 +55,18 @@ def wait_for_jobs(slurm: dict[str, str]) -> None:
 @pytest.mark.sim
 def test_interrupted_run_of_an_array_is_requeued_and_finished(slurm: dict[str, str], tmp_path: Path) -> None:
     options = ("--algo", "bpo", "ppo", "--gpus", "0", "--cpus", "1", "--workdir", str(tmp_path), "--name", "go1")
+    log_file = tmp_path / "slurm" / f"go1_{TASK}_0.log"
     # Episodes of 2 s, so that there are returns to compare.
     small = ("--num_envs", "4", "--max_iterations", str(ITERATIONS), "env.episode_length_s=2")
     job = submit(*options, "--", *small, slurm=slurm)
-    while not list(tmp_path.glob("logs/rsl_rl/*/go1_bpo_seed0/model_0.pt")):
-        assert call("squeue", "--noheader", f"--jobs={job}_0", slurm=slurm), (tmp_path / "slurm/go1_0.log").read_text()
+    while not list(tmp_path.glob(f"logs/rsl_rl/*/go1_{TASK}_bpo_seed0/model_0.pt")):
+        assert call("squeue", "--noheader", f"--jobs={job}_0", slurm=slurm), log_file.read_text()
         time.sleep(0.1)
     call("scancel", "--signal=USR1", "--batch", f"{job}_0", slurm=slurm)  # as Slurm does before the time is up
     wait_for_jobs(slurm)
 
-    bpo, ppo = (next(tmp_path.glob(f"logs/rsl_rl/*/go1_{algorithm}_seed0")) for algorithm in ("bpo", "ppo"))
-    log = (tmp_path / "slurm" / "go1_0.log").read_text()
+    bpo, ppo = (next(tmp_path.glob(f"logs/rsl_rl/*/go1_{TASK}_{algorithm}_seed0")) for algorithm in ("bpo", "ppo"))
+    log = log_file.read_text()
     for part in ("for the 1. time", "goes back into the queue", "for the 2. time", "ended with exit code 0"):
         assert part in log
     for task, restarts in enumerate((1, 0)):
@@ -79,7 +81,7 @@ def test_interrupted_run_of_an_array_is_requeued_and_finished(slurm: dict[str, s
     # The same command again finds nothing left to do.
     submit(*options, "--", *small, slurm=slurm)
     wait_for_jobs(slurm)
-    assert "go1_bpo_seed0 is finished" in (tmp_path / "slurm" / "go1_0.log").read_text()
+    assert f"go1_{TASK}_bpo_seed0 is finished" in log_file.read_text()
     assert len(list(bpo.glob("events.*"))) == 2
 
     done = call(*COMPARE, str(tmp_path / "logs"), "--output", str(tmp_path / "comparison"), slurm=slurm)
@@ -90,11 +92,11 @@ def test_processes_of_two_nodes_meet_and_end_together(slurm: dict[str, str], tmp
     options = ("--nodes", "2", "--gpus", "1", "--cpus", "1", "--workdir", str(tmp_path), "--name", "far")
     submit(*options, "--", "--assets", "nowhere", slurm=slurm)  # there is no CUDA: let train.py end at once
     wait_for_jobs(slurm)
-    log = (tmp_path / "slurm" / "far_0.log").read_text()
-    assert "far_bpo_seed0 starts on one,two" in log
+    log = (tmp_path / "slurm" / f"far_{TASK}_0.log").read_text()
+    assert f"far_{TASK}_bpo_seed0 starts on one,two" in log
     # Both nodes' processes were started, which torchrun does when all nodes have met.
     assert log.count("argument --assets: invalid choice: 'nowhere'") == 2
-    assert "far_bpo_seed0 ended with exit code 1" in log
+    assert f"far_{TASK}_bpo_seed0 ended with exit code 1" in log
 
 
 def test_what_slurm_refuses_is_said_in_one_sentence(slurm: dict[str, str], tmp_path: Path) -> None:

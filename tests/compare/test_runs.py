@@ -79,6 +79,48 @@ def test_run_continues_the_nearest_of_its_names(tmp_path: Path) -> None:
     assert sorted(run.returns for run in runs) == [[1.0, 1.0, 10.0], [2.0, 2.0, 20.0], [3.0, 3.0, 30.0]]
 
 
+@pytest.mark.parametrize("resumed", [("a", "b"), ("a",), ("b",)])
+def test_runs_of_one_name_that_were_resumed_in_their_folders_stay_apart(
+    tmp_path: Path, resumed: tuple[str, ...]
+) -> None:
+    for machine, value in (("a", 1.0), ("b", 2.0)):
+        folder = tmp_path / machine / "walk" / "1"
+        write_run(folder, [value] * 2, checkpoint=str(folder / "model_1.pt") if machine in resumed else "model_.*.pt")
+    runs, left_out = read_runs([tmp_path])
+    assert left_out == []
+    assert [(run.returns, len(run.folders)) for run in runs] == [([1.0, 1.0], 1), ([2.0, 2.0], 1)]
+
+
+def test_run_without_its_beginning_does_not_take_that_of_another(tmp_path: Path) -> None:
+    """It continued another folder, then was resumed in its own, which another run's has the name of."""
+    write_run(tmp_path / "a" / "walk" / "1", [1.0, 1.0])
+    folder = write_run(tmp_path / "b" / "walk" / "1", [2.0, 2.0], start=2, checkpoint="/moved/walk/1/model_3.pt")
+    (run,), (sentence,) = read_runs([tmp_path])
+    assert run.returns == [1.0, 1.0]
+    assert sentence.startswith(f"{folder}: it continues")
+    assert "in its own folder, so what came before is not known" in sentence
+
+
+def test_of_several_continuations_the_others_are_named(tmp_path: Path) -> None:
+    logs = tmp_path / "walk"
+    write_run(logs / "1", [0.0, 1.0])
+    for name, origin, start in (("2", "1", 2), ("3", "2", 3), ("4", "1", 2)):
+        write_run(logs / name, [float(name)], start=start, checkpoint=str(logs / origin / "model_0.pt"))
+    (run,), (sentence,) = read_runs([tmp_path])
+    assert run.returns == [0.0, 1.0, 4.0]
+    assert sentence.startswith(f"{logs / '2'}, {logs / '3'}: it continues")
+    assert "as another folder does, and of several the last one counts" in sentence
+
+
+def test_folders_that_continue_one_another_are_named(tmp_path: Path) -> None:
+    """Their names, which others had before, make a circle."""
+    for name, origin in (("1", "2"), ("2", "1")):
+        write_run(tmp_path / "walk" / name, [1.0], start=3, checkpoint=f"/elsewhere/walk/{origin}/model_2.pt")
+    runs, (sentence,) = read_runs([tmp_path])
+    assert not runs
+    assert all(str(tmp_path / "walk" / name) in sentence for name in "12")
+
+
 @pytest.mark.parametrize(
     ("continuation", "reason"),
     [

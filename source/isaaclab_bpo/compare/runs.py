@@ -62,11 +62,11 @@ def read_runs(paths: Sequence[Path], exclude: Sequence[str] = ()) -> tuple[list[
     left_out = [f"{path} does not exist" for path in paths if not path.exists()]
 
     @contextmanager
-    def naming(source: Path) -> Iterator[None]:
+    def naming(*sources: Path) -> Iterator[None]:
         try:
             yield
         except UnreadableRun as error:
-            left_out.append(f"{source}: {error}")
+            left_out.append(f"{', '.join(map(str, sources))}: {error}")
 
     for path in paths:
         if path.is_file():
@@ -83,7 +83,7 @@ def read_runs(paths: Sequence[Path], exclude: Sequence[str] = ()) -> tuple[list[
                 raise UnreadableRun(f"--exclude {pattern}")
             segments.append(_read_folder(folder))
     for chain in _chains(segments):
-        with naming(chain[-1].folder):
+        with naming(*(segment.folder for segment in chain)):
             runs.append(_join(chain, segments, list(folders)))
     return sorted(runs, key=lambda run: (run.task, run.algorithm, run.seed)), left_out
 
@@ -131,6 +131,14 @@ class _Segment:
     @property
     def group(self) -> tuple[str, str, int]:
         return self.task, self.algorithm, self.seed
+
+    def may_continue(self, folder: Path) -> bool:
+        """Whether it was started from a checkpoint in ``folder``.
+
+        Folders may have been moved, so the names of the folder and of the experiment above it suffice.
+        """
+        wanted = Path(self.resumed_from).parent.parts[-2:]
+        return bool(wanted) and folder.resolve().parts[-len(wanted) :] == wanted
 
 
 def _read_folder(folder: Path) -> _Segment:
@@ -201,36 +209,35 @@ def _read_events(folder: Path) -> np.ndarray:
 
 
 def _chains(segments: list[_Segment]) -> Iterator[list[_Segment]]:
-    """Put together the folders of each run, the first part first.
+    """Put together the folders of each run, the first part first. Every folder is in one chain.
 
     A run that was resumed names a checkpoint in the folder that it continues.
     """
     next_of: dict[_Segment, _Segment] = {}
-    firsts = []
     for segment in segments:
         earlier = _earlier(segment, [it for it in segments if it.group == segment.group])
-        if earlier is None:
-            firsts.append(segment)
-        else:
-            next_of[earlier] = segment  # of several continuations, the last one counts
-    for first in firsts:
-        chain = [first]
-        while chain[-1] in next_of:
-            chain.append(next_of[chain[-1]])
+        if earlier is not None:
+            next_of[earlier] = segment  # of several continuations, the last one counts; the others have no first part
+    following = set(next_of.values())
+    waiting = sorted(segments, key=lambda it: it in following)  # folders that name one another in a circle remain
+    while waiting:
+        chain = [waiting.pop(0)]
+        while (segment := next_of.get(chain[-1])) in waiting:
+            waiting.remove(segment)
+            chain.append(segment)
         yield chain
 
 
 def _earlier(segment: _Segment, segments: list[_Segment]) -> _Segment | None:
     """Return that one of ``segments`` which ``segment`` continues, if it is among them.
 
-    Folders may have been moved, so the names of the folder and of the experiment above it suffice. Of several, the one
-    counts that lies nearest.
+    Of several that may be meant, the one counts that lies nearest. A run that was resumed in its own folder continues
+    no other.
     """
+    if segment.may_continue(segment.folder):
+        return None
     origin = Path(segment.resumed_from).parent
-    wanted = origin.parts[-2:]
-    found = [
-        it for it in segments if wanted and it is not segment and it.folder.resolve().parts[-len(wanted) :] == wanted
-    ]
+    found = [it for it in segments if segment.may_continue(it.folder)]
     here = segment.folder.resolve()
 
     def nearness(other: _Segment) -> tuple[bool, int]:
@@ -240,24 +247,30 @@ def _earlier(segment: _Segment, segments: list[_Segment]) -> _Segment | None:
     return max(found, key=nearness, default=None)
 
 
+def _why_incomplete(segment: _Segment, segments: list[_Segment], folders: list[Path]) -> str:
+    """Return the end of the sentence about a first part which is none."""
+    if segment.may_continue(segment.folder):
+        return "which is in its own folder, so what came before is not known"
+    other = _earlier(segment, segments)
+    if other is None:
+        is_there = any(map(segment.may_continue, folders))
+        return "which is left out, too" if is_there else "and the run up to there is not among the folders given"
+    if other.group == segment.group:
+        return "as another folder does, and of several the last one counts"
+    differences = [
+        f"{name} {theirs}, not {ours}"
+        for name, theirs, ours in zip(("task", "algorithm", "seed"), other.group, segment.group, strict=True)
+        if theirs != ours
+    ]
+    return f"which has {' and '.join(differences)}"
+
+
 def _join(chain: list[_Segment], segments: list[_Segment], folders: list[Path]) -> Run:
     """Return the run whose parts are ``chain``; the others, and all folders, tell why a first part is missing."""
     first = chain[0]
     start = first.iterations[:, 0].min()
     if start > 0:
-        origin = Path(first.resumed_from).parent
-        other = _earlier(first, segments)
-        if other is not None:
-            reason = " and ".join(
-                f"{name} {theirs}, not {ours}"
-                for name, theirs, ours in zip(("task", "algorithm", "seed"), other.group, first.group, strict=True)
-                if theirs != ours
-            )
-            reason = f"which has {reason}"
-        elif origin.parts and any(folder.parts[-2:] == origin.parts[-2:] for folder in folders):
-            reason = "which is left out, too"
-        else:
-            reason = "and the run up to there is not among the folders given"
+        reason = _why_incomplete(first, segments, folders)
         raise UnreadableRun(f"it continues {first.resumed_from!r} at iteration {start:.0f}, {reason}")
     iterations, steps, seconds, returns = np.concatenate([segment.iterations for segment in chain]).T
     # After an interruption training goes on from an earlier iteration, and writes anew what comes after it
