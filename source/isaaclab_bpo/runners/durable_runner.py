@@ -152,7 +152,9 @@ class DurableRunner(OnPolicyRunner):
             if self.logger.writer is not None:
                 keep_traceback(error, Path(str(self.logger.log_dir)))
             if self._has_news and (path := self._save_and_stop_logging()):
-                error.args = (f"{error}. What was learned before is saved: {path!r}",)
+                is_saved = self._failed_save is None
+                what = f"is saved: {path!r}" if is_saved else f"could not be saved: {self._failed_save}"
+                error.args = (f"{error}. What was learned before {what}",)
             raise
         except TrainingDivergedError as error:
             self._save_and_stop_logging()  # the networks are still those of the last mini-batch that was used
