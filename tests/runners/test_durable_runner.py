@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import copy
+import os
 import random
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +170,14 @@ def test_only_the_last_checkpoints_are_kept(tmp_path: Path) -> None:
     (tmp_path / "model_best.pt").touch()
     make_runner(runner_cfg() | {"save_interval": 1, "keep_last": 2}, tmp_path).learn(5)
     assert sorted(path.name for path in tmp_path.glob("*.pt")) == ["model_3.pt", "model_4.pt", "model_best.pt"]
+
+
+def test_clock_that_was_set_back_costs_no_new_checkpoint(tmp_path: Path) -> None:
+    for number in (100, 101):
+        (tmp_path / f"model_{number}.pt").touch()
+        os.utime(tmp_path / f"model_{number}.pt", (time.time() + 3600, time.time() + 3600))
+    make_runner(runner_cfg() | {"save_interval": 1, "keep_last": 2}, tmp_path).learn(4)
+    assert sorted(path.name for path in tmp_path.glob("*.pt")) == ["model_2.pt", "model_3.pt"]
 
 
 def test_best_state_is_kept_and_a_resumed_run_must_surpass_it(tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ class DurableRunner(OnPolicyRunner):
         self._has_news = False  # whether an iteration has ended since learning began
         self._random_states: Mapping[str, Any] | None = None
         self._failed_save: OSError | None = None
+        self._written: list[Path] = []  # the newest last, whatever the clock says
         self._best_return = -math.inf
         # The only method that rsl_rl's loop calls after every iteration and on every rank
         self._log, self.logger.log = self.logger.log, self._log_then_end_iteration  # type: ignore[assignment]
@@ -187,9 +188,12 @@ class DurableRunner(OnPolicyRunner):
             "cfg": self._plain_cfg,
         }
         try:
-            write(checkpoint, Path(path))
+            file = Path(path)
+            write(checkpoint, file)
             if self.cfg.get("keep_last") is not None:
-                prune(Path(path).parent, self.cfg["keep_last"])
+                others = [other for other in self._written if other != file]
+                self._written = [*others[-self.cfg["keep_last"] :], file]
+                prune(file.parent, self.cfg["keep_last"], self._written)
         except OSError as error:
             if not self._is_learning:
                 raise
