@@ -125,6 +125,27 @@ def test_a_checked_configuration_is_believed() -> None:
         DurableRunner(PointMass(), dict(cfg))
 
 
+@pytest.mark.parametrize("algorithm", ["PPO", "isaaclab_bpo.algorithms:BPO"])
+def test_of_parts_only_their_own_state_is_restored(algorithm: str, tmp_path: Path) -> None:
+    cfg = runner_cfg(rnd_cfg=RND, algorithm=algorithm)
+    cfg["obs_groups"]["rnd_state"] = ["policy"]
+    make_runner(cfg, tmp_path).learn(2)
+    results = []
+    for seed in (1, 2):
+        runner = make_runner(cfg, env=PointMass(seed=5))
+        runner.load(str(tmp_path / "model_1.pt"), load_cfg={"actor": True})
+        assert runner.alg.rnd
+        assert runner.alg.rnd.update_counter == 0
+        torch.manual_seed(seed)
+        runner.learn(1)
+        results.append(networks(runner)["actor_state_dict mlp.0.weight"])
+    assert not torch.equal(*results)
+    runner = make_runner(cfg)
+    runner.load(str(tmp_path / "model_1.pt"), load_cfg={"rnd": True})
+    assert runner.alg.rnd
+    assert runner.alg.rnd.update_counter > 0
+
+
 def test_another_seed_draws_other_numbers(tmp_path: Path) -> None:
     make_runner(runner_cfg() | {"seed": 1}, tmp_path).learn(1)
     results = []

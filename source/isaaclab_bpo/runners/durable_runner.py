@@ -19,7 +19,7 @@ from rsl_rl.env import VecEnv
 from rsl_rl.runners import OnPolicyRunner
 from tensordict import TensorDict
 
-from isaaclab_bpo.algorithms import TrainingDivergedError
+from isaaclab_bpo.algorithms import BPO, TrainingDivergedError
 from isaaclab_bpo.checks import CheckedConfiguration, check_configuration, check_mini_batches
 from isaaclab_bpo.compatibility.rsl_rl import survive_code_state
 from isaaclab_bpo.compatibility.training_state import restore_random_states, restore_training_state, training_state
@@ -231,10 +231,11 @@ class DurableRunner(OnPolicyRunner):
             self.current_learning_iteration = checkpoint.get("iter", 0)
             self._has_learned = True
             self._run = checkpoint.get("run", self._run)
-        restore_training_state(self.alg, checkpoint)
-        same_seed = checkpoint.get("cfg", self._plain_cfg).get("seed") == self._plain_cfg.get("seed")
-        if same_seed and not self.is_distributed:  # another seed, and every rank, must draw other numbers
-            self._random_states = checkpoint.get("random_states")
+            same_seed = checkpoint.get("cfg", self._plain_cfg).get("seed") == self._plain_cfg.get("seed")
+            if same_seed and not self.is_distributed:  # another seed, and every rank, must draw other numbers
+                self._random_states = checkpoint.get("random_states")
+        if not isinstance(self.alg, BPO) and (load_cfg is None or load_cfg.get("rnd")):  # BPO does so itself
+            restore_training_state(self.alg, checkpoint)
         return checkpoint.get("infos")  # type: ignore[return-value]  # as of rsl_rl's runner
 
     def _log_then_end_iteration(self, **kwargs: Any) -> None:
