@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from e2e.process import environment
-from isaaclab_bpo.cli.progress import progress
+from isaaclab_bpo.cli.progress import progress, training_line
+from isaaclab_bpo.runners import DurableRunner
+from point_mass import PointMass, runner_cfg
 
 TRAIN = (sys.executable, "-m", "isaaclab_bpo", "train", "--task", "Gym-CartPole-v1", "--max_iterations", "4")
 
@@ -52,6 +54,14 @@ def test_verbose_shows_the_tables(tmp_path: Path) -> None:
     printed = run_in_terminal((*TRAIN, "--verbose"), tmp_path)
     assert "Learning iteration 3/4" in printed
     assert not list(tmp_path.glob("logs/rsl_rl/*/*/train.log"))
+
+
+@pytest.mark.parametrize("path", ["/dev/full", "nowhere/train.log"])
+def test_tables_that_cannot_be_written_cost_no_run(path: str, tmp_path: Path) -> None:
+    runner = DurableRunner(PointMass(), runner_cfg(), str(tmp_path))
+    with training_line(runner.logger, tmp_path / path):
+        runner.learn(2)
+    assert (tmp_path / "model_1.pt").is_file()
 
 
 def test_where_no_bar_can_be_drawn_ten_lines_are_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def training_line(logger: Any, path: Path) -> Iterator[None]:
         path: The file; what it holds is kept.
     """
     log = logger.log
-    with path.open("a", encoding="utf-8") as tables, Progress(*COLUMNS) as bar:
+    with Progress(*COLUMNS) as bar:
         task = bar.add_task("Training", total=None)
 
         def log_in_line(**kwargs: Any) -> None:
@@ -78,9 +79,13 @@ def training_line(logger: Any, path: Path) -> Iterator[None]:
             earned = f", return {sum(returns) / len(returns):.4g}" if returns else ""
             text = f"Training: {speed:.0f} steps/s{earned}"
             bar.update(task, description=text, completed=done, total=kwargs["total_it"] - start)
-            with contextlib.redirect_stdout(tables):
-                log(**kwargs)
-            tables.flush()
+            table = io.StringIO()
+            try:
+                with contextlib.redirect_stdout(table):
+                    log(**kwargs)
+            finally:  # it may end the run
+                with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as tables:  # not worth the run
+                    tables.write(table.getvalue())
 
         logger.log = log_in_line
         try:

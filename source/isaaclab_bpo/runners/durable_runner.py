@@ -49,7 +49,8 @@ class DurableRunner(OnPolicyRunner):
       Ctrl-C does so with :data:`~isaaclab_bpo.runners.INTERRUPTED`.
     * An environment that fails costs the iteration, and what it returns is read as far as it can be understood.
     * The state whose last 100 episodes earned the most is kept in :data:`~isaaclab_bpo.runners.BEST`.
-    * A full disk costs checkpoints, not the run; a logging service and a closed terminal cost it nothing.
+    * A full disk costs the checkpoints of that time, and the run only if TensorBoard or the last checkpoint cannot be
+      written; a logging service and a closed terminal cost it nothing.
     * Loading a checkpoint runs no code in it, and changes nothing if it does not fit.
     * Of video games, the mean reward in the log is the score of whole games, not what the algorithm gets: clipped
       rewards, and episodes of a single life. Steps and frames are counted in "Train/steps" and "Train/frames".
