@@ -204,7 +204,7 @@ def test_interrupted_training_is_saved_and_says_so(tmp_path: Path) -> None:
         output, errors = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
-    (number,) = re.findall(r"Interrupted after iteration (\d+): saved", output)
+    (number,) = re.findall(r"Interrupted after iteration (\d+): saved", errors)
     assert list(tmp_path.glob(f"logs/rsl_rl/*/*/model_{number}.pt"))
     assert f"Last checkpoint: model_{number}.pt" in output
 

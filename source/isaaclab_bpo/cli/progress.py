@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,8 @@ def training_line(logger: Any, path: Path) -> Iterator[None]:
         path: The file; what it holds is kept.
     """
     log = logger.log
-    with Progress(*COLUMNS) as bar:
+    console = Console(file=sys.stdout)  # not what takes its place for a table: the line and messages are shown
+    with Progress(*COLUMNS, console=console) as bar:
         task = bar.add_task("Training", total=None)
 
         def log_in_line(**kwargs: Any) -> None:

@@ -303,7 +303,8 @@ class DurableRunner(OnPolicyRunner):
         if path := self._save_and_stop_logging():
             self._raise_failed_save()
             how = "Interrupted" if exit_code == INTERRUPTED else "Preempted"
-            print(f"[isaaclab_bpo] {how} after iteration {self.current_learning_iteration}: saved {path!r}.")
+            text = f"[isaaclab_bpo] {how} after iteration {self.current_learning_iteration}: saved {path!r}."
+            print(text, file=sys.stderr)  # where rsl_rl's tables do not go
         raise SystemExit(exit_code)
 
     def _raise_failed_save(self) -> None:
