@@ -22,7 +22,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from isaaclab_bpo.algorithms import BPO
 from isaaclab_bpo.algorithms.health import DIAGNOSTICS
 from isaaclab_bpo.checks import CheckedConfiguration, ConfigurationError
-from isaaclab_bpo.runners import BEST, DurableRunner, read
+from isaaclab_bpo.runners import BEST, PREEMPTED, DurableRunner, read
 from point_mass import PointMass, mirror, runner_cfg
 
 RND = {
@@ -158,6 +158,27 @@ def test_another_seed_draws_other_numbers(tmp_path: Path) -> None:
         results.append(networks(runner)["actor_state_dict mlp.0.weight"])
     assert torch.equal(results[0], results[1])
     assert not torch.equal(results[0], results[2])
+
+
+class PreemptedAtOnce(DurableRunner):
+    """A signal comes before the first iteration."""
+
+    def _best_return_in_folder(self) -> float:
+        signal.raise_signal(signal.SIGTERM)
+        return super()._best_return_in_folder()
+
+
+def test_signal_before_the_first_iteration_is_noted(tmp_path: Path) -> None:
+    not_noted = []
+    previous = signal.signal(signal.SIGTERM, lambda *_: not_noted.append(True))  # else it would end the tests
+    try:
+        with pytest.raises(SystemExit) as left:
+            PreemptedAtOnce(PointMass(), runner_cfg(), str(tmp_path)).learn(5)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    assert left.value.code == PREEMPTED
+    assert not not_noted
+    assert (tmp_path / "model_0.pt").is_file()
 
 
 def test_checkpoint_says_where_it_comes_from(tmp_path: Path) -> None:

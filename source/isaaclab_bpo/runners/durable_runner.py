@@ -128,6 +128,11 @@ class DurableRunner(OnPolicyRunner):
                 state after the last whole iteration is saved.
             SystemExit: After a signal, with its exit code.
         """
+        with Preemption() as self._preemption:  # before all else: the signals are nobody's until then
+            self._learn(num_learning_iterations, init_at_random_ep_len)
+
+    def _learn(self, num_learning_iterations: int, init_at_random_ep_len: bool) -> None:
+        """Run the learning loop while signals are noted. Arguments and errors as above."""
         if not self._came_checked:
             check_mini_batches(self._plain_cfg, self.env.num_envs)  # not before: playing may have fewer environments
         if self._has_learned and num_learning_iterations > 0:
@@ -143,12 +148,7 @@ class DurableRunner(OnPolicyRunner):
         self._is_learning, self._has_news = True, False
         rollout: TensorDict = self.alg.storage.observations  # type: ignore[assignment]
         try:
-            with (
-                Preemption() as self._preemption,
-                printing_survives(),
-                _write_errors_once(),
-                guarded(self.env, rollout),
-            ):
+            with printing_survives(), _write_errors_once(), guarded(self.env, rollout):
                 super().learn(num_learning_iterations, init_at_random_ep_len)
         except EnvironmentFailedError as error:
             if self.logger.writer is not None:
