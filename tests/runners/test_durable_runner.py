@@ -223,6 +223,7 @@ def test_clock_that_was_set_back_costs_no_new_checkpoint(tmp_path: Path) -> None
 
 
 def test_best_state_is_kept_and_a_resumed_run_must_surpass_it(tmp_path: Path) -> None:
+    torch.manual_seed(2)  # a run whose first state of 100 episodes is not its best
     runner = make_runner(runner_cfg() | {"save_interval": 10}, tmp_path, PointMass(num_envs=64))
     kept = {}
     log = runner.logger.log
