@@ -150,6 +150,43 @@ def test_a_damaged_or_hostile_configuration_is_a_sentence(
 
 
 @pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("critic.distribution_cfg", {"class_name": "antigravity:Model"}),  # where the task's critic has none
+        ("critic.cnn_cfg", {"policy": {"class_name": "antigravity:Model"}}),
+        ("actor.activation", {"class_name": "antigravity:Model"}),
+        ("critic.activation", ["relu", {"class_name": "antigravity:Model"}]),
+        ("actor", {"class_name": "RNNModel", "distribution_cfg": {"class_name": "antigravity.Model"}}),
+        ("actor.distribution_cfg.class_name", "antigravity:Model"),
+        ("obs_groups.actor", [{"class_name": "antigravity:Model"}]),
+    ],
+)
+def test_no_class_of_a_checkpoint_is_imported_wherever_it_stands(
+    ask: Ask, trained: Callable[..., dict], tmp_path: Path, field: str, value: Any
+) -> None:
+    cfg = trained()
+    *parents, last = field.split(".")
+    section = cfg
+    for parent in parents:
+        section = section[parent]
+    section[last] = value
+    write(tmp_path, cfg)
+    error = ask("play", "--task", TASK, "--checkpoint", "model_7.pt")["error"]
+    assert "which nobody imports unless you name it: give agent." in error
+    assert "antigravity" in error
+
+
+def test_a_field_that_a_checkpoint_lacks_had_its_default(
+    ask: Ask, trained: Callable[..., dict], tmp_path: Path
+) -> None:
+    cfg = trained()
+    del cfg["actor"]["distribution_cfg"]["std_type"]
+    write(tmp_path, cfg)
+    answer = ask("play", "--task", TASK, "--checkpoint", "model_7.pt")
+    assert answer["agent"]["actor"]["distribution_cfg"]["std_type"] == "scalar"
+
+
+@pytest.mark.parametrize(
     "cfg", [{}, {"actor": 3, "critic": None}, {"obs_groups": {"actor": "policy"}}, {"algorithm": []}, {"actor": {}}]
 )
 def test_a_configuration_without_networks_is_left_alone_or_refused(ask: Ask, tmp_path: Path, cfg: dict) -> None:

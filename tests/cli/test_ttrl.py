@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from isaaclab_bpo.cli.errors import UserError
-from isaaclab_bpo.cli.ttrl import parse, read_questions
+from isaaclab_bpo.cli.ttrl import conversations, parse, read_questions
 
 COMMAND = (sys.executable, str(Path(__file__).parents[2] / "scripts" / "trl" / "ttrl.py"))
 needs_trl = pytest.mark.skipif(importlib.util.find_spec("trl") is None, reason="needs the extra isaaclab_bpo[gbpo]")
@@ -54,6 +54,20 @@ def test_other_files_are_a_sentence(text: str, sentence: str, tmp_path: Path) ->
     file.write_text(text)
     with pytest.raises(UserError, match=re.escape(sentence)):
         read_questions(file)
+
+
+@needs_trl
+def test_length_of_a_question_is_that_of_the_templates_text(capsys: pytest.CaptureFixture[str]) -> None:
+    from isaaclab_bpo.gbpo.tiny import make_tokenizer
+
+    tokenizer, question = make_tokenizer(), r"\frac{1}{2}" * 10
+    args, _ = parse(["--model", "org/model", "--instruction", "1"])
+    for template, more in ((None, 0), ("{{ '++' + messages[0]['content'] + '=' }}", 3)):
+        tokenizer.chat_template = template
+        args.max_prompt_length = len(tokenizer(f"{question}\n1").input_ids) + more
+        (kept,) = conversations([{"prompt": question}, {"prompt": f"{question}1"}], args, tokenizer)
+        assert question in str(kept["prompt"]).replace(r"\\", "\\")
+        assert "1 of 2 questions are longer than --max_prompt_length: left out" in capsys.readouterr().out
 
 
 def test_without_trl_it_says_what_to_install() -> None:

@@ -169,6 +169,27 @@ def test_mistakes_in_an_evaluation_are_sentences(start: Start, trained: Path, gi
     assert part in sentence(start("evaluate", *HOPPER, "--checkpoint", str(trained), *given))
 
 
+WRITER = """
+from pathlib import Path
+class Writer:
+    def __init__(self, log_dir, name):
+        self.path = Path(log_dir, name)
+    def add_scalar(self, tag, value, step):
+        with self.path.open("a") as file:
+            print(tag, step, file=file)
+    def __getattr__(self, name):
+        return lambda *args, **kwargs: None
+"""
+
+
+def test_training_logs_with_a_log_writer_of_ones_own(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(WRITER)
+    done = start("train", *SMALL, 'agent.logger={"class_name":"mine:Writer","name":"scalars.txt"}')
+    assert done.returncode == 0, done.stderr
+    (file,) = tmp_path.glob("logs/rsl_rl/*/*/scalars.txt")
+    assert "Loss/value 0" in file.read_text()
+
+
 def test_interrupted_training_is_saved_and_says_so(tmp_path: Path) -> None:
     given = (*HOPPER, "agent.num_steps_per_env=16", "agent.algorithm.num_mini_batches=2")
     command = (sys.executable, "-m", "isaaclab_bpo", "train", *given)
@@ -183,7 +204,7 @@ def test_interrupted_training_is_saved_and_says_so(tmp_path: Path) -> None:
         output, errors = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
-    (number,) = re.findall(r"Interrupted after iteration (\d+): saved", output)
+    (number,) = re.findall(r"Interrupted after iteration (\d+): saved", errors)
     assert list(tmp_path.glob(f"logs/rsl_rl/*/*/model_{number}.pt"))
     assert f"Last checkpoint: model_{number}.pt" in output
 

@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +120,38 @@ def test_ends_and_time_outs(mode: str) -> None:
         ([2.0, 0.0], [2.0, 5.0], [0, 1], [0.0, 1.0]),
         ([0.0, 1.0], [3.0, 1.0], [1, 0], [0.0, 0.0]),
     ]
+
+
+SIGNALLED = """
+import os, signal
+os.setpgrp()  # as a shell does it
+import torch
+from isaaclab_bpo.envs import make_gym_vec_env
+from isaaclab_bpo.runners import Preemption
+with Preemption(exit_now=True) as starting:
+    env = make_gym_vec_env("CartPole-v1", 2, vectorization_mode="async")
+    assert signal.getsignal(signal.SIGINT) == signal.getsignal(signal.SIGTERM) == starting._note
+for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+    with Preemption() as preemption:
+        os.killpg(0, number)
+        for _ in range(20):
+            env.step(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+        print(preemption.exit_code, flush=True)
+env.unwrapped.close(terminate=True)
+"""
+
+
+def test_processes_of_environments_outlive_signals_to_the_whole_group() -> None:
+    """As a terminal sends them; the trainer finishes the iteration then."""
+    done = subprocess.run((sys.executable, "-c", SIGNALLED), capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout.split()) == (0, ["130", "75", "75"]), done.stderr
+
+
+def test_environments_are_made_in_another_thread() -> None:
+    """Where no handler of a signal can be set."""
+    with ThreadPoolExecutor() as pool:
+        env = pool.submit(make, vectorization_mode="async").result()
+    env.close()
 
 
 def test_end_at_the_time_limit_is_no_time_out() -> None:

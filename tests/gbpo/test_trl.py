@@ -259,6 +259,15 @@ def test_reward_that_is_no_number_is_a_sentence(value: float | None, folder: Pat
         make_trainer(folder, reward=reward).train()
 
 
+@pytest.mark.parametrize("value", [math.inf, -math.inf])
+def test_infinite_reward_of_one_function_is_a_sentence(value: float, folder: Path) -> None:
+    def infinite(completions: list[str], **_: Any) -> list[float]:
+        return [0.0] * (len(completions) - 1) + [value]
+
+    with pytest.raises(ValueError, match="The reward of completion 7 of 8 is None, NaN or infinite from digits, infin"):
+        make_trainer(folder, reward=[digits, infinite]).train()
+
+
 def test_reward_of_one_function_may_be_none(folder: Path) -> None:
     def silent(completions: list[str], **_: Any) -> list[None]:
         return [None] * len(completions)

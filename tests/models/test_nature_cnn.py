@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +164,14 @@ def test_features_are_never_old_ones() -> None:
         actor(obs)
         obs["image"].copy_(other["image"])  # an environment that reuses its memory
         torch.testing.assert_close(critic(obs), expected())
+
+
+def test_network_is_copied_after_an_update() -> None:
+    obs = observations(20)
+    actor = make(obs, "actor")
+    actor(obs)  # with gradients
+    for other in (copy.deepcopy(actor), pickle.loads(pickle.dumps(actor))):
+        assert torch.equal(other(obs), actor(obs))
 
 
 def test_who_borrows_an_encoder_has_no_parameters_of_it() -> None:

@@ -147,3 +147,12 @@ def test_pruning_keeps_what_was_written_last_whatever_its_number(tmp_path: Path)
         os.utime(tmp_path / name, (1000 - age, 1000 - age))
     prune(tmp_path, 1)
     assert [path.name for path in tmp_path.iterdir()] == ["model_5.pt"]
+
+
+def test_pruning_keeps_the_newest_after_the_clock_was_set_back(tmp_path: Path) -> None:
+    names = ["model_100.pt", "model_150.pt", "model_200.pt"]
+    for age, name in enumerate(names):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (1000 - age, 1000 - age))
+    prune(tmp_path, 2, [tmp_path / name for name in names[1:]])
+    assert sorted(path.name for path in tmp_path.iterdir()) == names[1:]

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import copy
+import os
 import random
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from isaaclab_bpo.algorithms import BPO
 from isaaclab_bpo.algorithms.health import DIAGNOSTICS
 from isaaclab_bpo.checks import CheckedConfiguration, ConfigurationError
-from isaaclab_bpo.runners import BEST, DurableRunner, read
+from isaaclab_bpo.runners import BEST, PREEMPTED, DurableRunner, read
 from point_mass import PointMass, mirror, runner_cfg
 
 RND = {
@@ -122,6 +125,27 @@ def test_a_checked_configuration_is_believed() -> None:
         DurableRunner(PointMass(), dict(cfg))
 
 
+@pytest.mark.parametrize("algorithm", ["PPO", "isaaclab_bpo.algorithms:BPO"])
+def test_of_parts_only_their_own_state_is_restored(algorithm: str, tmp_path: Path) -> None:
+    cfg = runner_cfg(rnd_cfg=RND, algorithm=algorithm)
+    cfg["obs_groups"]["rnd_state"] = ["policy"]
+    make_runner(cfg, tmp_path).learn(2)
+    results = []
+    for seed in (1, 2):
+        runner = make_runner(cfg, env=PointMass(seed=5))
+        runner.load(str(tmp_path / "model_1.pt"), load_cfg={"actor": True})
+        assert runner.alg.rnd
+        assert runner.alg.rnd.update_counter == 0
+        torch.manual_seed(seed)
+        runner.learn(1)
+        results.append(networks(runner)["actor_state_dict mlp.0.weight"])
+    assert not torch.equal(*results)
+    runner = make_runner(cfg)
+    runner.load(str(tmp_path / "model_1.pt"), load_cfg={"rnd": True})
+    assert runner.alg.rnd
+    assert runner.alg.rnd.update_counter > 0
+
+
 def test_another_seed_draws_other_numbers(tmp_path: Path) -> None:
     make_runner(runner_cfg() | {"seed": 1}, tmp_path).learn(1)
     results = []
@@ -134,6 +158,27 @@ def test_another_seed_draws_other_numbers(tmp_path: Path) -> None:
         results.append(networks(runner)["actor_state_dict mlp.0.weight"])
     assert torch.equal(results[0], results[1])
     assert not torch.equal(results[0], results[2])
+
+
+class PreemptedAtOnce(DurableRunner):
+    """A signal comes before the first iteration."""
+
+    def _best_return_in_folder(self) -> float:
+        signal.raise_signal(signal.SIGTERM)
+        return super()._best_return_in_folder()
+
+
+def test_signal_before_the_first_iteration_is_noted(tmp_path: Path) -> None:
+    not_noted = []
+    previous = signal.signal(signal.SIGTERM, lambda *_: not_noted.append(True))  # else it would end the tests
+    try:
+        with pytest.raises(SystemExit) as left:
+            PreemptedAtOnce(PointMass(), runner_cfg(), str(tmp_path)).learn(5)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    assert left.value.code == PREEMPTED
+    assert not not_noted
+    assert (tmp_path / "model_0.pt").is_file()
 
 
 def test_checkpoint_says_where_it_comes_from(tmp_path: Path) -> None:
@@ -169,7 +214,16 @@ def test_only_the_last_checkpoints_are_kept(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.glob("*.pt")) == ["model_3.pt", "model_4.pt", "model_best.pt"]
 
 
+def test_clock_that_was_set_back_costs_no_new_checkpoint(tmp_path: Path) -> None:
+    for number in (100, 101):
+        (tmp_path / f"model_{number}.pt").touch()
+        os.utime(tmp_path / f"model_{number}.pt", (time.time() + 3600, time.time() + 3600))
+    make_runner(runner_cfg() | {"save_interval": 1, "keep_last": 2}, tmp_path).learn(4)
+    assert sorted(path.name for path in tmp_path.glob("*.pt")) == ["model_2.pt", "model_3.pt"]
+
+
 def test_best_state_is_kept_and_a_resumed_run_must_surpass_it(tmp_path: Path) -> None:
+    torch.manual_seed(2)  # a run whose first state of 100 episodes is not its best
     runner = make_runner(runner_cfg() | {"save_interval": 10}, tmp_path, PointMass(num_envs=64))
     kept = {}
     log = runner.logger.log

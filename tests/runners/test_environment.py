@@ -145,6 +145,15 @@ def test_training_ends_with_a_sentence_and_is_saved(kind: str, tmp_path: Path, r
     record_fault("environment fails", True, all(bool(value.isfinite().all()) for value in actor), 0)
 
 
+def test_what_could_not_be_saved_is_not_called_saved(tmp_path: Path) -> None:
+    (tmp_path / "model_0.pt").mkdir()  # where no file can be
+    runner = DurableRunner(
+        Bent(raising(RuntimeError("it fell"))), runner_cfg() | {"save_interval": 1000}, str(tmp_path)
+    )
+    with pytest.raises(EnvironmentFailedError, match=r"What was learned before could not be saved: .*Is a directory"):
+        runner.learn(3)
+
+
 def test_nothing_is_saved_where_nothing_was_learned(tmp_path: Path) -> None:
     env = Bent(raising(RuntimeError("at once")))
     env.num_steps = 12

@@ -104,7 +104,7 @@ def checked_configurations(action: Action, args: argparse.Namespace, overrides: 
     from .agent_cfg import check_agent_cfg
 
     env_cfg, agent_cfg, errors = _apply(args, overrides, play_mode=action != "train" and not args.train_env_cfg)
-    with contextlib.suppress(TypeError):  # of a logger that is no text, which is named below
+    with contextlib.suppress(TypeError):  # of a logger that is no text: a log writer, or a mistake that is named below
         update_rsl_rl_cfg(agent_cfg, args)
     num_envs = args.num_envs or env_cfg.scene.num_envs
     if not isinstance(num_envs, int) or num_envs < 1:

@@ -58,9 +58,11 @@ def contract(command: Command, runner: OnPolicyRunner, checkpoint: Path) -> dict
         "normalizer": "in the policy" if getattr(actor, "obs_normalization", False) else None,
         "clip_actions": command.agent_cfg.clip_actions,
     }
+    images = getattr(actor, "obs_groups_2d", [])  # which rsl_rl's networks keep apart from the vectors
+    rollout: Any = runner.alg.storage.observations  # to ask the environment would draw noise
+    shapes = {name: list(rollout[name].shape[2:]) for name in (*actor.obs_groups, *images)}
     if not hasattr(env, "observation_manager"):  # neither Gymnasium's nor direct environments tell more
-        groups = {name: list(wrapped.get_observations()[name].shape[1:]) for name in actor.obs_groups}
-        return described | {"observations": groups, "num_actions": wrapped.num_actions}
+        return described | {"observations": shapes, "num_actions": wrapped.num_actions}
     from isaaclab.assets import BaseArticulation  # slow, and no task of Gymnasium needs it
 
     robots = {name: asset for name, asset in env.scene.articulations.items() if isinstance(asset, BaseArticulation)}
@@ -72,13 +74,14 @@ def contract(command: Command, runner: OnPolicyRunner, checkpoint: Path) -> dict
             for name, robot in robots.items()
         },
         "observations": list(_observations(env, actor.obs_groups)),
+        "images": {name: shapes[name] for name in images},
         "actions": list(_actions(env)),
         "commands": {name: _command(env.command_manager.get_term(name)) for name in env.command_manager.active_terms},
     }
 
 
 def _observations(env: Any, groups: list[str]) -> Iterator[dict[str, Any]]:
-    """Yield what each part of the policy's input is, in their order."""
+    """Yield what each part of the policy's input of vectors is, in their order."""
     manager, start = env.observation_manager, 0
     for group in groups:
         cfg = getattr(env.cfg.observations, group)

@@ -23,15 +23,19 @@ PATIENCE = 20.0
 """How long Weights & Biases may take to start, and to upload what is left at the end [s]."""
 
 
-def prepare_logger(name: str) -> None:
+def prepare_logger(name: Any) -> None:
     """Import the package of a logging service and log in to Weights & Biases.
+
+    Args:
+        name: The service, or the configuration of a log writer, which needs nothing.
 
     Raises:
         UserError: If the package is missing, or there is neither an account nor the offline mode.
     """
     for variable in ("WANDB_INIT_TIMEOUT", "WANDB_FINISH_TIMEOUT"):  # by default it may take minutes, and for ever
         os.environ.setdefault(variable, f"{PATIENCE:.0f}")
-    if name not in REMEDIES or os.environ.get("RANK", "0") != "0":  # with several GPUs, the first rank logs
+    is_service = isinstance(name, str) and name in REMEDIES
+    if not is_service or os.environ.get("RANK", "0") != "0":  # with several GPUs, the first rank logs
         return
     try:
         service = importlib.import_module(name)

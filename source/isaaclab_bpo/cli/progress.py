@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -67,7 +69,8 @@ def training_line(logger: Any, path: Path) -> Iterator[None]:
         path: The file; what it holds is kept.
     """
     log = logger.log
-    with path.open("a", encoding="utf-8") as tables, Progress(*COLUMNS) as bar:
+    console = Console(file=sys.stdout)  # not what takes its place for a table: the line and messages are shown
+    with Progress(*COLUMNS, console=console) as bar:
         task = bar.add_task("Training", total=None)
 
         def log_in_line(**kwargs: Any) -> None:
@@ -78,9 +81,13 @@ def training_line(logger: Any, path: Path) -> Iterator[None]:
             earned = f", return {sum(returns) / len(returns):.4g}" if returns else ""
             text = f"Training: {speed:.0f} steps/s{earned}"
             bar.update(task, description=text, completed=done, total=kwargs["total_it"] - start)
-            with contextlib.redirect_stdout(tables):
-                log(**kwargs)
-            tables.flush()
+            table = io.StringIO()
+            try:
+                with contextlib.redirect_stdout(table):
+                    log(**kwargs)
+            finally:  # it may end the run
+                with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as tables:  # not worth the run
+                    tables.write(table.getvalue())
 
         logger.log = log_in_line
         try:

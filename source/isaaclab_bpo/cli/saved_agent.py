@@ -56,8 +56,8 @@ def adopt_networks(action: Action, path: Path, agent_cfg: Any, overrides: list[s
                 f"agent.{key} contradicts --checkpoint {str(path)!r}, whose {field} is {there!r} and not {here!r}: "
                 "leave it out, since a checkpoint's networks are built as they were trained"
             )
-    for field in adopted:
-        _adopt(field, saved, new, path)
+    for field, value in adopted.items():
+        _adopt(field, value, saved, new, path)
     if adopted:
         if errors := configuration_errors(new):
             raise UserError(f"--checkpoint {str(path)!r} has a configuration that is not valid: {' '.join(errors)}")
@@ -95,8 +95,8 @@ def _given(field: str, keys: list[str]) -> str | None:
     return None
 
 
-def _adopt(field: str, saved: Mapping[str, Any], new: dict[str, Any], path: Path) -> None:
-    """Copy a field from the saved configuration into the new one, or with a class all that belongs to it."""
+def _adopt(field: str, value: Any, saved: Mapping[str, Any], new: dict[str, Any], path: Path) -> None:
+    """Put the saved value of a field into the new configuration, or with a class all that belongs to it."""
     section = field.removesuffix(".class_name")
     *parents, last = section.split(".")
     there, here = saved, new
@@ -106,21 +106,26 @@ def _adopt(field: str, saved: Mapping[str, Any], new: dict[str, Any], path: Path
             here[parent] = {}
         here = here[parent]
     if section != field:
-        for name in _class_names(there[last]):
-            if (":" in name or "." in name) and not name.startswith(("rsl_rl.", "isaaclab_bpo.")):
-                raise UserError(
-                    f"--checkpoint {str(path)!r} has networks of the class {name!r}, which nobody imports unless you "
-                    f"name it: give agent.{field}={name}"
-                )
-    here[last] = copy.deepcopy(there[last])
+        value = there[last]
+    for key, name in _class_names(section, value):  # in any field: the new configuration may be without the section
+        if (":" in name or "." in name) and not name.startswith(("rsl_rl.", "isaaclab_bpo.")):
+            raise UserError(
+                f"--checkpoint {str(path)!r} has networks of the class {name!r}, which nobody imports unless you "
+                f"name it: give agent.{key}={name}"
+            )
+    here[last] = copy.deepcopy(value)
 
 
-def _class_names(section: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in section.items():
-        if isinstance(value, Mapping):
-            yield from _class_names(value)
-        elif name == "class_name":
-            yield str(value)
+def _class_names(path: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Yield the names of classes in a value of a configuration, each with its dotted path."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if key == "class_name":
+                yield f"{path}.{key}", str(item)
+            yield from _class_names(f"{path}.{key}", item)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _class_names(f"{path}.{index}", item)
 
 
 def _differences(path: str, there: Any, here: Any) -> Iterator[str]:

@@ -213,13 +213,21 @@ def conversations(rows: list[dict[str, Any]], args: argparse.Namespace, tokenize
         for row in rows:
             text = f"{row['prompt']}\n{args.instruction}"
             row["prompt"] = [{"role": "user", "content": text}] if tokenizer.chat_template else text
-    kept = [row for row in rows if len(tokenizer(str(row["prompt"])).input_ids) <= args.max_prompt_length]
+    kept = [row for row in rows if _num_tokens(row["prompt"], tokenizer) <= args.max_prompt_length]
     if not kept:
         raise UserError(f"all questions are longer than --max_prompt_length {args.max_prompt_length}")
     if len(kept) < len(rows):
         left_out = len(rows) - len(kept)
         print(f"[isaaclab_bpo] {left_out} of {len(rows)} questions are longer than --max_prompt_length: left out.")
     return kept
+
+
+def _num_tokens(prompt: Any, tokenizer: Any) -> int:
+    """Return the length of a prompt, a text or a conversation, as the model gets it."""
+    if isinstance(prompt, str):
+        return len(tokenizer(prompt).input_ids)
+    text = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
+    return len(tokenizer(text, add_special_tokens=False).input_ids)  # the template has put them in
 
 
 def first_line(error: Exception) -> str:

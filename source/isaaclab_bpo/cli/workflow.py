@@ -88,10 +88,10 @@ def train(command: Command) -> None:
             print(f"[isaaclab_bpo] The run of {checkpoint} was cut short: {left} iterations are left.")
             iterations = left
         run.screen.close()
-        starting.close()
         in_line = rank == 0 and sys.stdout.isatty() and not (args.verbose or args.info)
         try:
             with training_line(runner.logger, folder / "train.log") if in_line else contextlib.nullcontext():
+                starting.close()  # not before: learning takes over the signals at once
                 _learn(runner, iterations, agent_cfg.init_at_random_ep_len)
         finally:
             if rank == 0:

@@ -8,6 +8,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import math
+import signal
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import gymnasium
@@ -172,11 +175,32 @@ def make_gym_vec_env(
         from .atari import make_atari
 
         return GymVecEnv(make_atari(spec, num_envs, num_threads=num_threads, **kwargs), device, seed, cfg)
-    env = gymnasium.make_vec(
-        id,
-        num_envs,
-        vectorization_mode=vectorization_mode,
-        vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP},
-        **kwargs,
-    )
+    with _workers_ignore_signals() if vectorization_mode == "async" else contextlib.nullcontext():
+        env = gymnasium.make_vec(
+            id,
+            num_envs,
+            vectorization_mode=vectorization_mode,
+            vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP},
+            **kwargs,
+        )
     return GymVecEnv(env, device, seed, cfg)
+
+
+@contextlib.contextmanager
+def _workers_ignore_signals() -> Iterator[None]:
+    """Let processes that are started meanwhile leave Ctrl-C and the like to the trainer, which needs them to go on.
+
+    A terminal and Slurm send them to all processes of a program. SIGTERM ends workers: so does their parent.
+    """
+    if threading.current_thread() is not threading.main_thread():  # no other one may set handlers
+        yield
+        return
+    previous = {
+        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+    }
+    previous[signal.SIGTERM] = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: installed by a C library

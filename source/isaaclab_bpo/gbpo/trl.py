@@ -168,7 +168,7 @@ class GBPOTrainer(GRPOTrainer):
     def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> torch.Tensor:
         """Return the rewards by function and keep their weighted sums."""
         by_function = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
-        missing = (~by_function.isfinite()).all(dim=1)
+        missing = by_function.isnan().all(dim=1) | by_function.isinf().any(dim=1)  # others may judge in place of a NaN
         if missing.any():
             row = int(missing.nonzero()[0])
             raise ValueError(

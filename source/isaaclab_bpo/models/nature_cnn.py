@@ -68,6 +68,9 @@ class Encoders(nn.ModuleDict):
         super().__init__(dict(encoders))
         self._newest: dict[str, tuple[TensorWeakRef, torch.Tensor]] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_newest": {}}  # the features belong to a graph, which cannot be copied
+
     @torch.compiler.disable
     def encode(self, obs: TensorDict, is_owner: bool) -> torch.Tensor:
         """Return the features of all groups, shape (B, number of groups * NUM_FEATURES).

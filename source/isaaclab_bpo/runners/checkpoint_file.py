@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,14 +72,16 @@ def read(path: Path, map_location: str | None = None) -> Any:
         ) from None
 
 
-def prune(folder: Path, keep: int) -> None:
+def prune(folder: Path, keep: int, written: Sequence[Path] = ()) -> None:
     """Delete all checkpoints ``model_<iteration>.pt`` but those that were written last.
 
     Args:
         folder: Folder of a run.
         keep: How many to keep.
+        written: The files that this process wrote, the newest last: times do not tell where a clock was set back.
     """
     checkpoints = [path for path in folder.iterdir() if re.fullmatch(r"model_\d+\.pt", path.name)]
-    checkpoints.sort(key=lambda path: path.stat().st_mtime_ns)
+    order = {path: index for index, path in enumerate(written)}
+    checkpoints.sort(key=lambda path: (order.get(path, -1), path.stat().st_mtime_ns))
     for path in checkpoints[:-keep]:
         path.unlink(missing_ok=True)

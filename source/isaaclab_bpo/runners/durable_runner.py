@@ -19,7 +19,7 @@ from rsl_rl.env import VecEnv
 from rsl_rl.runners import OnPolicyRunner
 from tensordict import TensorDict
 
-from isaaclab_bpo.algorithms import TrainingDivergedError
+from isaaclab_bpo.algorithms import BPO, TrainingDivergedError
 from isaaclab_bpo.checks import CheckedConfiguration, check_configuration, check_mini_batches
 from isaaclab_bpo.compatibility.rsl_rl import survive_code_state
 from isaaclab_bpo.compatibility.training_state import restore_random_states, restore_training_state, training_state
@@ -49,7 +49,8 @@ class DurableRunner(OnPolicyRunner):
       Ctrl-C does so with :data:`~isaaclab_bpo.runners.INTERRUPTED`.
     * An environment that fails costs the iteration, and what it returns is read as far as it can be understood.
     * The state whose last 100 episodes earned the most is kept in :data:`~isaaclab_bpo.runners.BEST`.
-    * A full disk costs checkpoints, not the run; a logging service and a closed terminal cost it nothing.
+    * A full disk costs the checkpoints of that time, and the run only if TensorBoard or the last checkpoint cannot be
+      written; a logging service and a closed terminal cost it nothing.
     * Loading a checkpoint runs no code in it, and changes nothing if it does not fit.
     * Of video games, the mean reward in the log is the score of whole games, not what the algorithm gets: clipped
       rewards, and episodes of a single life. Steps and frames are counted in "Train/steps" and "Train/frames".
@@ -89,6 +90,7 @@ class DurableRunner(OnPolicyRunner):
         self._has_news = False  # whether an iteration has ended since learning began
         self._random_states: Mapping[str, Any] | None = None
         self._failed_save: OSError | None = None
+        self._written: list[Path] = []  # the newest last, whatever the clock says
         self._best_return = -math.inf
         # The only method that rsl_rl's loop calls after every iteration and on every rank
         self._log, self.logger.log = self.logger.log, self._log_then_end_iteration  # type: ignore[assignment]
@@ -126,6 +128,11 @@ class DurableRunner(OnPolicyRunner):
                 state after the last whole iteration is saved.
             SystemExit: After a signal, with its exit code.
         """
+        with Preemption() as self._preemption:  # before all else: the signals are nobody's until then
+            self._learn(num_learning_iterations, init_at_random_ep_len)
+
+    def _learn(self, num_learning_iterations: int, init_at_random_ep_len: bool) -> None:
+        """Run the learning loop while signals are noted. Arguments and errors as above."""
         if not self._came_checked:
             check_mini_batches(self._plain_cfg, self.env.num_envs)  # not before: playing may have fewer environments
         if self._has_learned and num_learning_iterations > 0:
@@ -141,18 +148,15 @@ class DurableRunner(OnPolicyRunner):
         self._is_learning, self._has_news = True, False
         rollout: TensorDict = self.alg.storage.observations  # type: ignore[assignment]
         try:
-            with (
-                Preemption() as self._preemption,
-                printing_survives(),
-                _write_errors_once(),
-                guarded(self.env, rollout),
-            ):
+            with printing_survives(), _write_errors_once(), guarded(self.env, rollout):
                 super().learn(num_learning_iterations, init_at_random_ep_len)
         except EnvironmentFailedError as error:
             if self.logger.writer is not None:
                 keep_traceback(error, Path(str(self.logger.log_dir)))
             if self._has_news and (path := self._save_and_stop_logging()):
-                error.args = (f"{error}. What was learned before is saved: {path!r}",)
+                is_saved = self._failed_save is None
+                what = f"is saved: {path!r}" if is_saved else f"could not be saved: {self._failed_save}"
+                error.args = (f"{error}. What was learned before {what}",)
             raise
         except TrainingDivergedError as error:
             self._save_and_stop_logging()  # the networks are still those of the last mini-batch that was used
@@ -185,9 +189,12 @@ class DurableRunner(OnPolicyRunner):
             "cfg": self._plain_cfg,
         }
         try:
-            write(checkpoint, Path(path))
+            file = Path(path)
+            write(checkpoint, file)
             if self.cfg.get("keep_last") is not None:
-                prune(Path(path).parent, self.cfg["keep_last"])
+                others = [other for other in self._written if other != file]
+                self._written = [*others[-self.cfg["keep_last"] :], file]
+                prune(file.parent, self.cfg["keep_last"], self._written)
         except OSError as error:
             if not self._is_learning:
                 raise
@@ -225,10 +232,11 @@ class DurableRunner(OnPolicyRunner):
             self.current_learning_iteration = checkpoint.get("iter", 0)
             self._has_learned = True
             self._run = checkpoint.get("run", self._run)
-        restore_training_state(self.alg, checkpoint)
-        same_seed = checkpoint.get("cfg", self._plain_cfg).get("seed") == self._plain_cfg.get("seed")
-        if same_seed and not self.is_distributed:  # another seed, and every rank, must draw other numbers
-            self._random_states = checkpoint.get("random_states")
+            same_seed = checkpoint.get("cfg", self._plain_cfg).get("seed") == self._plain_cfg.get("seed")
+            if same_seed and not self.is_distributed:  # another seed, and every rank, must draw other numbers
+                self._random_states = checkpoint.get("random_states")
+        if not isinstance(self.alg, BPO) and (load_cfg is None or load_cfg.get("rnd")):  # BPO does so itself
+            restore_training_state(self.alg, checkpoint)
         return checkpoint.get("infos")  # type: ignore[return-value]  # as of rsl_rl's runner
 
     def _log_then_end_iteration(self, **kwargs: Any) -> None:
@@ -295,7 +303,8 @@ class DurableRunner(OnPolicyRunner):
         if path := self._save_and_stop_logging():
             self._raise_failed_save()
             how = "Interrupted" if exit_code == INTERRUPTED else "Preempted"
-            print(f"[isaaclab_bpo] {how} after iteration {self.current_learning_iteration}: saved {path!r}.")
+            text = f"[isaaclab_bpo] {how} after iteration {self.current_learning_iteration}: saved {path!r}."
+            print(text, file=sys.stderr)  # where rsl_rl's tables do not go
         raise SystemExit(exit_code)
 
     def _raise_failed_save(self) -> None:
