@@ -65,9 +65,8 @@ def draw_soft_optimum() -> None:
             axes.plot(q_values, policy / prior, style, color=BPO, label=f"λ = {temperature}")
             axes.plot(mu, 1.0, "o", color=PPO, label="its μ, where ρ* = 1" if temperature == 1.5 else None)
         level = "the median" if bounds.level == 0.5 else f"the {100.0 * bounds.level:.0f} % quantile"
-        axes.axvline(
-            brrl.quantile(q_values, prior, bounds.level), color=PPO, linewidth=0.8, linestyle="--", label=level
-        )
+        quantile = brrl.quantile(q_values, prior, bounds.level).item()
+        axes.axvline(quantile, color=PPO, linewidth=0.8, linestyle="--", label=level)
         axes.set(title=f"Bounds ({bounds.lower:g}, {bounds.upper:g})", xlabel="Q", ylabel="ρ*")
         axes.legend(frameon=False, loc="upper left")
         figure.savefig(FIGURES / f"{name}.png", dpi=130)
@@ -89,8 +88,8 @@ def draw_median_loss() -> None:
             left.plot(error, loss - loss.amin(), style, color=color, label=f"{name}, T = {temperature:g}")
         minimisers = [brrl.soft_optimal_policy(q_values, prior, bounds, each)[1] for each in temperatures]
         right.plot(temperatures, minimisers, color=color, label=name)
-        right.axhline(brrl.quantile(q_values, prior, bounds.level), color=color, linewidth=0.8, linestyle=":")
-    right.axhline(q_values.mean(), color=GRAY, linewidth=0.8, linestyle="--", label="mean of Q")
+        right.axhline(brrl.quantile(q_values, prior, bounds.level).item(), color=color, linewidth=0.8, linestyle=":")
+    right.axhline(q_values.mean().item(), color=GRAY, linewidth=0.8, linestyle="--", label="mean of Q")
     left.set(title="Loss of a sample, less its minimum", xlabel="Q - μ")
     right.set(title="Its minimiser, exponential Q (dotted: quantiles)", xlabel="T", ylabel="μ", xscale="log")
     for axes in (left, right):

@@ -24,6 +24,7 @@ from isaaclab_bpo.checks import CheckedConfiguration, check_configuration, check
 from isaaclab_bpo.compatibility.rsl_rl import survive_code_state
 from isaaclab_bpo.compatibility.training_state import restore_random_states, restore_training_state, training_state
 from isaaclab_bpo.output import printing_survives
+from isaaclab_bpo.storage.collectives import all_reduce
 
 from .checkpoint import CheckpointError, fit_checkpoint
 from .checkpoint_file import prune, read, write
@@ -286,8 +287,7 @@ class DurableRunner(OnPolicyRunner):
         if not self.is_distributed:
             return self._preemption.exit_code
         requested = torch.tensor(float(self._preemption.exit_code), device=self.device)
-        torch.distributed.all_reduce(requested, op=torch.distributed.ReduceOp.MAX)
-        return int(requested.item())
+        return int(all_reduce(requested, op=torch.distributed.ReduceOp.MAX).item())
 
     def _save_and_stop_logging(self) -> str | None:
         """Save after an iteration, where the process logs at all, and return the file."""
