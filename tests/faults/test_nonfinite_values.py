@@ -343,7 +343,6 @@ def test_neither_policy_nor_normalizers_learn_from_invalid_transitions(settings:
         if spoiled:
             bpo.storage.actions[~valid] += 1.0
         statistics = bpo.update() | {name: bpo.health.log[f"BPO/{name}"].item() for name in ("ratio_deviation", "kl")}
-        assert statistics["ratio_deviation"] < 0.5
         results.append(statistics | {str(i): p for i, p in enumerate(bpo.actor.parameters())})
         expected = bpo.storage.observations["policy"][valid]
         for model in (bpo.actor, bpo.critic, *bpo.median.models):

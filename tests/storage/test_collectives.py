@@ -40,3 +40,9 @@ def test_a_failed_operation_is_a_lost_rank(group: None) -> None:
 def test_errors_of_this_rank_pass(group: None, kind: type[Exception]) -> None:
     with pytest.raises(kind, match="of ours"), lost_rank_reported():
         raise kind("of ours")
+
+
+def test_errors_of_a_single_process_pass() -> None:
+    with pytest.raises(RuntimeError, match=r"^of ours$") as error, lost_rank_reported():
+        raise RuntimeError("of ours")
+    assert error.type is RuntimeError

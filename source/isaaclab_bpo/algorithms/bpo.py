@@ -381,7 +381,6 @@ def statistics_of(history: list[torch.Tensor], names: list[str], bounds: brrl.Ra
     scalars = torch.stack([row[-len(names) :] for row in history])
     samples = torch.cat([row[: -len(names)].view(2, -1) for row in history], dim=1)
     used = torch.cat([row[-1].expand((len(row) - len(names)) // 2) for row in history])
-    samples[0].masked_fill_(samples[0] < 1.001 * math.exp(-MAX_LOG_RATIO), 1.0)  # of transitions that are not valid
     ratios, median_advantages = torch.where(used > 0.0, samples, math.nan)
     of_samples = brrl.ratio_statistics(ratios, median_advantages, bounds)
     means = torch.stack(list(of_samples.values())).expand(len(history), -1)
