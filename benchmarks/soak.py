@@ -291,7 +291,9 @@ def put_down(
     if state.exists():
         seconds += json.loads(state.read_text())["seconds"]
     uses = [{"codes": training.codes, "samples": training.samples} for training in trainings]
-    state.write_text(json.dumps({"arguments": arguments, "seconds": seconds, "done": done, "trainings": uses}))
+    new = state.with_suffix(".new")
+    new.write_text(json.dumps({"arguments": arguments, "seconds": seconds, "done": done, "trainings": uses}))
+    new.replace(state)
 
 
 def take_up(state: Path, trainings: list[Training], done: dict[str, int]) -> float:

@@ -12,6 +12,7 @@ the benchmark goes on behind the last line. For several cores, start one process
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
@@ -46,8 +47,12 @@ def grid(seeds: list[int]) -> Iterator[dict[str, Any]]:
 
 def pretrained(folder: Path) -> Qwen2ForCausalLM:
     """Return the model that all runs start from, made at the first call."""
-    if not (folder / "config.json").exists():
-        tiny.make_pretrained()[0].save_pretrained(folder)
+    if not folder.exists():
+        with TemporaryDirectory(dir=folder.parent) as temporary:  # an interruption leaves no half of a model
+            made = Path(temporary, folder.name)
+            tiny.make_pretrained()[0].save_pretrained(made)
+            with contextlib.suppress(OSError):  # another process has made it meanwhile
+                made.rename(folder)
     return Qwen2ForCausalLM.from_pretrained(folder)
 
 

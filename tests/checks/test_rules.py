@@ -36,7 +36,11 @@ from isaaclab_bpo.rules import Rule, integer
         (DEVICE, ["cpu", "cuda:1", "meta"], ["gpu", 0, None, ""]),
         (FUNCTION, [len, "os.path:join", "os.path.join"], ["nonsense", "os:nonsense", "os:sep", 3, None]),
         (NAME, ["a"], ["", None, 3]),
-        (RUNNER_RULES["logger"], ["wandb", {"class_name": "WandbLogWriter"}], ["print", {}, None, ["wandb"]]),
+        (
+            RUNNER_RULES["logger"],
+            ["wandb", {"class_name": "WandbLogWriter"}],
+            ["print", {}, None, ["wandb"], *({"class_name": name} for name in ("mine:Writer", "os:path", "Writr", 3))],
+        ),
     ],
 )
 def test_rules_tell_valid_from_invalid(rule: Rule, valid: list[Any], invalid: list[Any]) -> None:

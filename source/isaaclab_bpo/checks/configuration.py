@@ -31,7 +31,7 @@ _WIDTHS = list_of((lambda value: value == -1 or integer(1)[0](value), ""), "inte
 
 def _is_logger(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return isinstance(value.get("class_name"), str)
+        return isinstance(resolve_callable(value["class_name"]), type)
     return value in ("tensorboard", "wandb", "neptune")
 
 
@@ -57,7 +57,10 @@ RUNNER_RULES: dict[str, Rule] = {
     ),
     "experiment_name": NAME,
     "run_name": TEXT,
-    "logger": (_is_logger, "one of tensorboard, wandb, neptune, or hold the class_name of a log writer"),
+    "logger": accepted_by(
+        _is_logger,
+        "one of tensorboard, wandb, neptune, or hold the class_name of a log writer, such as package.module:Name",
+    ),
     "wandb_project": NAME,
     "neptune_project": NAME,
     "resume": BOOLEAN,
