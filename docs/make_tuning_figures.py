@@ -26,6 +26,8 @@ BASE = [
     "--max_steps=102400",
     "--num_envs=16",
     "agent.num_steps_per_env=128",
+    "agent.actor.class_name=MLPModel",
+    "agent.critic.class_name=MLPModel",
     "agent.actor.hidden_dims=[64,64]",
     "agent.critic.hidden_dims=[64,64]",
     "agent.actor.obs_normalization=true",
@@ -39,7 +41,10 @@ BASE = [
     "agent.algorithm.schedule=fixed",
     "agent.algorithm.median_loss_coef=1.0",
     "agent.algorithm.value_loss_coef=1.0",
+    "agent.algorithm.median_head=separate",
     "agent.algorithm.joint_grad_clipping=false",
+    "agent.algorithm.adam_eps=null",
+    "agent.algorithm.reshuffle=false",
 ]
 """The settings of the Gymnasium section of docs/results.md, but BPO's defaults for advantage and targets."""
 

@@ -30,3 +30,15 @@ def test_hopper_has_the_papers_rollout_and_batch() -> None:
         assert cfg.max_iterations == 20_000_000 // rollout
     assert (bpo.algorithm.clip_param, bpo.algorithm.temperature, bpo.algorithm.gamma) == (0.25, 10.0, 0.999)
     assert (ppo.algorithm.clip_param, ppo.algorithm.num_learning_epochs, ppo.algorithm.lam) == (0.2, 5, 0.99)
+
+
+def test_networks_and_optimizer_are_the_papers() -> None:
+    bpo, ppo = mujoco.bpo_cfg("Hopper"), mujoco.ppo_cfg("Hopper")
+    for cfg, norm in ((bpo, 1.0), (ppo, 0.7)):
+        for network in (cfg.actor, cfg.critic):
+            assert network.class_name == "isaaclab_bpo.models:OrthogonalMLPModel"
+            assert (network.hidden_dims, network.activation) == ([256, 256], "relu")
+        algorithm: Any = cfg.algorithm
+        assert (algorithm.adam_eps, algorithm.reshuffle, algorithm.joint_grad_clipping) == (1e-5, True, True)
+        assert (algorithm.max_grad_norm, algorithm.schedule) == (norm, "fixed")
+    assert (bpo.algorithm.median_head, bpo.algorithm.refresh_targets) == ("mlp", False)

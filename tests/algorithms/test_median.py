@@ -31,7 +31,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def make_critic() -> MLPModel:
-    return MLPModel(OBS, {"critic": ["policy"]}, "critic", 1, hidden_dims=[4, 4])
+    return MLPModel(OBS, {"critic": ["policy"]}, "critic", 1, hidden_dims=[5, 4])
 
 
 def make(kind: str) -> tuple[MedianEstimator, MLPModel, BpoRolloutStorage]:
@@ -51,12 +51,12 @@ def make(kind: str) -> tuple[MedianEstimator, MLPModel, BpoRolloutStorage]:
     ],
 )
 def test_options_choose_the_estimator(kind: str, cls: type) -> None:
-    median, critic, _ = make(kind)
+    median, _, _ = make(kind)
     assert type(median) is cls
     assert (median.network is None) == (kind in ("value", "batch"))
     assert median.of_rollout == (kind == "batch")
     assert len(median.models) == (kind == "critic")
-    assert len(median.parameters()) == {"critic": len(list(critic.parameters())), "shared": 2, "mlp": 4}.get(kind, 0)
+    assert len(median.parameters()) == {"critic": 6, "shared": 2, "mlp": 6}.get(kind, 0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -91,11 +91,13 @@ def test_gradient_of_the_median_reaches_its_own_parameters() -> None:
 def test_medians_of_the_mlp_by_hand() -> None:
     median, critic, _ = make("mlp")
     assert isinstance(median.network, nn.Sequential)
-    hidden, _, output = median.network
+    first, _, second, _, output = median.network
+    assert (first.weight.shape, second.weight.shape, output.weight.shape) == ((5, 4), (4, 5), (1, 4))
     features = OBS["policy"]
     for layer in list(critic.mlp)[:-1]:
         features = layer(features)
-    torch.testing.assert_close(median.evaluate(critic, BATCH)[1], output(nn.functional.elu(hidden(features))))
+    features = nn.functional.elu(second(nn.functional.elu(first(features))))
+    torch.testing.assert_close(median.evaluate(critic, BATCH)[1], output(features))
 
 
 def test_heads_of_a_critic_with_orthogonal_weights_have_them_too() -> None:
@@ -103,8 +105,9 @@ def test_heads_of_a_critic_with_orthogonal_weights_have_them_too() -> None:
     storage = BpoRolloutStorage("rl", 6, 2, OBS, [1], "cpu")
     head = make_median(BpoOptions(**KINDS["mlp"]), critic, make_critic, storage).network
     assert head is not None
-    hidden, output = head.get_parameter("0.weight"), head.get_parameter("2.weight")
-    torch.testing.assert_close(hidden @ hidden.T, 2.0 * torch.eye(4))
+    first, second, output = (head.get_parameter(f"{i}.weight") for i in (0, 2, 4))
+    for product in (first.T @ first, second @ second.T):
+        torch.testing.assert_close(product, 2.0 * torch.eye(4))
     torch.testing.assert_close(output.norm(), torch.tensor(1.0))
 
 

@@ -3,9 +3,8 @@
 
 """BPO and PPO on Gymnasium's MuJoCo tasks, with the hyperparameters of the paper's runs (``data/mujoco.toml``).
 
-As in those runs, neither observations nor returns are normalized, and the learning rate is fixed. A rollout is as long
-as theirs, but four environments collect it, where they had one or four. rsl_rl lacks two things of theirs: orthogonal
-initialization and, for PPO, one norm for the gradients of all networks together.
+As in those runs, neither observations nor returns are normalized, the learning rate is fixed, and initial weights are
+orthogonal. A rollout is as long as theirs, but four environments collect it, where they had one or four.
 """
 
 from __future__ import annotations
@@ -48,10 +47,14 @@ def ppo_cfg(task: str) -> RslRlOnPolicyRunnerCfg:
     Args:
         task: A name in :data:`MUJOCO_TASKS`.
     """
-    from isaaclab_rl.rsl_rl import RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg
+    from isaaclab_rl.rsl_rl import RslRlOnPolicyRunnerCfg
+
+    from .rsl_rl_bpo_cfg import RslRlPaperPpoAlgorithmCfg
 
     runner, algorithm = _hyperparameters("ppo", task)
-    return RslRlOnPolicyRunnerCfg(**runner, experiment_name=task.lower(), algorithm=RslRlPpoAlgorithmCfg(**algorithm))
+    return RslRlOnPolicyRunnerCfg(
+        **runner, experiment_name=task.lower(), algorithm=RslRlPaperPpoAlgorithmCfg(**algorithm)
+    )
 
 
 def _hyperparameters(algorithm: str, task: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -62,7 +65,8 @@ def _hyperparameters(algorithm: str, task: str) -> tuple[dict[str, Any], dict[st
     fields = common | _HYPERPARAMETERS[algorithm][task]
     rollout, batch, steps = (fields.pop(key) for key in ("rollout", "batch", "steps"))
     gaussian = RslRlMLPModelCfg.GaussianDistributionCfg(init_std=1.0, std_type="log")
-    network = {"hidden_dims": [256, 256], "activation": "relu"}
+    network: dict[str, Any] = {"class_name": "isaaclab_bpo.models:OrthogonalMLPModel"}
+    network |= {"hidden_dims": [256, 256], "activation": "relu"}
     runner = {
         "device": "cpu",  # the environments are there, and the networks are small
         "num_steps_per_env": rollout // NUM_ENVS,

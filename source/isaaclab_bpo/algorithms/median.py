@@ -121,7 +121,7 @@ class MedianCritic(MedianEstimator):
 
 
 class MedianHead(MedianEstimator):
-    """A second output layer of the critic, or two more layers, after its hidden ones."""
+    """A second output layer of the critic, or as many layers as it has, after its hidden ones."""
 
     model: nn.Module
 
@@ -152,7 +152,8 @@ def make_median(
     width: Any = critic.mlp[-1].in_features
     head = output = nn.Linear(width, 1)
     if options.median_head == "mlp":
-        head = nn.Sequential(nn.Linear(width, width), critic.mlp[-2], output)
+        first, *others, output = make_critic().mlp
+        head = nn.Sequential(nn.Linear(width, first.out_features), *others, output)
     if getattr(critic, "orthogonal_init", False):
         init_orthogonal(head, output)
     return MedianHead(head.to(storage.device))

@@ -55,7 +55,7 @@ class BpoOptions(PpoOptions):
         "estimator of μ: critic, a network of its own; batch, V plus the rollout's median advantage; value, V")
     median_head: str = _option("separate", one_of("separate", "shared", "mlp"),
         "the median critic is a network of its own; or on the critic's hidden layers: shared, a second output layer, "
-        "or mlp, one more hidden layer and an output layer")
+        "or mlp, as many layers as the critic has")
     loss: str = _option("atv", one_of(*brrl.DIVERGENCES),
         f"divergence from the optimum: atv, the paper's, or a variant ({_VARIANTS})")
     online_advantage: bool = _option(True, BOOLEAN,
