@@ -9,8 +9,8 @@
 
 Writes JSON and a plot to benchmarks/results. Networks, batch and epochs are the same for all: those of the paper on
 Atari, and on a task without images two layers of 64, mini-batches of 64 and ten epochs. BPO and PPO run as they are and
-with ``torch_compile_mode=default``. Environments are stepped by one thread, as Stable-Baselines3 does it, unless
-``--threads`` is given.
+with ``torch_compile_mode=default``. On the paper's MuJoCo tasks BPO runs with the authors' settings, too. Environments
+are stepped by one thread, as Stable-Baselines3 does it, unless ``--threads`` is given.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import json
 import os
 import statistics
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from rsl_rl.runners import OnPolicyRunner
 
 import machine
 from isaaclab_bpo.agents import gymnasium as agents
+from isaaclab_bpo.agents import mujoco
 from isaaclab_bpo.envs import make_gym_vec_env
 from update_time import timer
 
@@ -39,8 +41,19 @@ PRESETS = {"cpu": "cpu", "gpu": "cuda:0"}
 STABLE_BASELINES3 = "Stable-Baselines3's PPO"
 PHASES = ("simulation", "inference", "update")
 
-Learner = tuple[Callable[[], Any], dict[str, list[float]]]
-"""What runs an iteration, and the seconds of its phases: of each simulation step and of each update."""
+
+@dataclass
+class Learner:
+    """An algorithm with its environments."""
+
+    iterate: Callable[[], Any]
+    """Runs an iteration."""
+    seconds: dict[str, list[float]]
+    """The times of its phases: of each simulation step and of each update [s]."""
+    num_steps: int
+    """Steps of an iteration, of all environments together."""
+    num_updates: int
+    """Mini-batches of an iteration, those of all epochs."""
 
 
 def timed(owner: Any, name: str, device: str) -> list[float]:
@@ -73,17 +86,16 @@ def make_cfg(algorithm: str, env_id: str) -> Any:
     return cfg
 
 
-def make_ours(algorithm: str, env_id: str, device: str, num_threads: int, compile_mode: str | None = None) -> Learner:
-    """Make BPO or PPO as the task's command does, under rsl_rl's runner; the mode is that of ``torch.compile``."""
+def make_ours(cfg: Any, env_id: str, num_envs: int, device: str, num_threads: int) -> Learner:
+    """Make BPO or PPO as the task's command does, under rsl_rl's runner."""
     from isaaclab_rl.rsl_rl import handle_deprecated_rsl_rl_cfg  # slow: not before the arguments are checked
 
-    cfg = make_cfg(algorithm, env_id)
-    cfg.torch_compile_mode = compile_mode
     handle_deprecated_rsl_rl_cfg(cfg, version("rsl-rl-lib"))
-    env = make_gym_vec_env(env_id, agents.NUM_ENVS, device, seed=0, num_threads=num_threads)
+    env = make_gym_vec_env(env_id, num_envs, device, seed=0, num_threads=num_threads)
     runner = OnPolicyRunner(env, cfg.to_dict(), log_dir=None, device=device)
     seconds = {"simulation": timed(env, "step", device), "update": timed(runner.alg, "update", device)}
-    return lambda: runner.learn(1), seconds
+    num_updates = cfg.algorithm.num_learning_epochs * cfg.algorithm.num_mini_batches
+    return Learner(lambda: runner.learn(1), seconds, num_envs * cfg.num_steps_per_env, num_updates)
 
 
 def make_stable_baselines3(env_id: str, device: str) -> Learner:
@@ -116,7 +128,23 @@ def make_stable_baselines3(env_id: str, device: str) -> Learner:
         device=device,
     )
     seconds = {"simulation": timed(model.env, "step", device), "update": timed(model, "train", device)}
-    return lambda: model.learn(agents.NUM_ENVS * cfg.num_steps_per_env, reset_num_timesteps=False), seconds
+    num_steps = agents.NUM_ENVS * cfg.num_steps_per_env
+    num_updates = settings.num_learning_epochs * settings.num_mini_batches
+    return Learner(lambda: model.learn(num_steps, reset_num_timesteps=False), seconds, num_steps, num_updates)
+
+
+def make_learners(env_id: str, device: str, num_threads: int) -> dict[str, Learner]:
+    """Make all that are compared on a task."""
+    learners = {}
+    for name in ("BPO", "PPO", "BPO, compiled", "PPO, compiled"):
+        cfg = make_cfg(name[:3].lower(), env_id)
+        cfg.torch_compile_mode = "default" if "compiled" in name else None
+        learners[name] = make_ours(cfg, env_id, agents.NUM_ENVS, device, num_threads)
+    if (task := env_id.rpartition("-")[0]) in mujoco.MUJOCO_TASKS:
+        learners["BPO, the authors' settings"] = make_ours(
+            mujoco.bpo_cfg(task), env_id, mujoco.NUM_ENVS, device, num_threads
+        )
+    return learners | {STABLE_BASELINES3: make_stable_baselines3(env_id, device)}
 
 
 def measure(learners: dict[str, Learner], rounds: int, device: str) -> dict[str, dict[str, list[float]]]:
@@ -126,15 +154,15 @@ def measure(learners: dict[str, Learner], rounds: int, device: str) -> dict[str,
     """
     results: dict[str, dict[str, list[float]]] = {name: {phase: [] for phase in PHASES} for name in learners}
     for round_ in range(-1, rounds):
-        for name, (iterate, seconds) in learners.items():
+        for name, learner in learners.items():
             whole: list[float] = []
             with contextlib.redirect_stdout(io.StringIO()), timer(device, whole):
-                iterate()
-            phases = {phase: sum(calls) for phase, calls in seconds.items()}
+                learner.iterate()
+            phases = {phase: sum(calls) for phase, calls in learner.seconds.items()}
             phases["inference"] = whole[0] - sum(phases.values())
             for phase in PHASES if round_ >= 0 else ():
                 results[name][phase].append(phases[phase])
-            for calls in seconds.values():
+            for calls in learner.seconds.values():
                 calls.clear()
     return results
 
@@ -144,24 +172,27 @@ def iterations(phases: dict[str, list[float]]) -> list[float]:
     return [sum(of_round) for of_round in zip(*phases.values(), strict=True)]
 
 
-def report(results: dict[str, dict[str, list[float]]], num_steps: int) -> None:
-    """Print medians of steps per second; the ratio is the median of the ratios within each round."""
-    print(f"{'agent steps per second':26}" + "".join(f"{name:>12}" for name in (*PHASES, "together")) + "   ratio")
-    base = iterations(results[STABLE_BASELINES3])
+def report(results: dict[str, dict[str, list[float]]], learners: dict[str, Learner]) -> None:
+    """Print medians of agent steps per second, of each phase and together, and of the time of a mini-batch [ms].
+
+    The ratio is the median of the mini-batches' ratios to Stable-Baselines3's within each round.
+    """
+    times = {name: [1e3 * s / learners[name].num_updates for s in of["update"]] for name, of in results.items()}
+    print(f"{'':26}" + "".join(f"{name:>12}" for name in (*PHASES, "together", "mini-batch", "ratio")))
     for name, phases in results.items():
-        whole = iterations(phases)
-        speeds = [num_steps / statistics.median(seconds) for seconds in (*phases.values(), whole)]
-        print(f"{name:26}" + "".join(f"{s:12.0f}" for s in speeds) + f"{machine.paired_ratio(base, whole):8.2f}")
+        speeds = [learners[name].num_steps / statistics.median(s) for s in (*phases.values(), iterations(phases))]
+        of_batch = statistics.median(times[name]), machine.paired_ratio(times[name], times[STABLE_BASELINES3])
+        print(f"{name:26}" + "".join(f"{s:12.0f}" for s in speeds) + "".join(f"{t:12.2f}" for t in of_batch))
 
 
-def plot(results: dict[str, dict[str, list[float]]], num_steps: int, path: Path) -> None:
+def plot(results: dict[str, dict[str, list[float]]], learners: dict[str, Learner], path: Path) -> None:
     """Plot the median times of the phases as bars."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8.0, 1.0 + 0.4 * len(results)), layout="constrained")
     left = [0.0] * len(results)
     for phase, color in zip(PHASES, ("#9db8d2", "#1b6ca8", "#d95f02"), strict=True):
-        widths = [1e3 * statistics.median(phases[phase]) / num_steps for phases in results.values()]
+        widths = [1e3 * statistics.median(of[phase]) / learners[name].num_steps for name, of in results.items()]
         axes.barh(list(results), widths, left=left, label=phase, color=color)
         left = [a + b for a, b in zip(left, widths, strict=True)]
     axes.invert_yaxis()
@@ -197,22 +228,17 @@ def main() -> None:
         "load_average_before": os.getloadavg(),  # of other programs
     }
     with contextlib.redirect_stdout(io.StringIO()):
-        learners = {
-            f"{name.upper()}{', compiled' if mode else ''}": make_ours(name, args.env, device, args.threads, mode)
-            for mode in (None, "default")
-            for name in ("bpo", "ppo")
-        }
-        learners[STABLE_BASELINES3] = make_stable_baselines3(args.env, device)
+        learners = make_learners(args.env, device, args.threads)
     results = measure(learners, args.rounds, device)
-    cfg = make_cfg("ppo", args.env)
-    num_steps, num_epochs = agents.NUM_ENVS * cfg.num_steps_per_env, cfg.algorithm.num_learning_epochs
-    report(results, num_steps)
+    report(results, learners)
 
     args.output.mkdir(parents=True, exist_ok=True)
     path = args.output / f"{'atari' if has_images(args.env) else 'gym'}_speed_{args.preset}.json"
-    record |= {"steps_per_iteration": num_steps, "epochs": num_epochs, "seconds_per_iteration": results}
+    record["steps_per_iteration"] = {name: learner.num_steps for name, learner in learners.items()}
+    record["mini_batches_per_iteration"] = {name: learner.num_updates for name, learner in learners.items()}
+    record["seconds_per_iteration"] = results
     path.write_text(json.dumps(record, indent=1) + "\n")
-    plot(results, num_steps, path.with_suffix(".png"))
+    plot(results, learners, path.with_suffix(".png"))
     print(f"{path}\n{path.with_suffix('.png')}")
 
 

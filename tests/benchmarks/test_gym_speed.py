@@ -34,24 +34,33 @@ def test_missing_stable_baselines3_is_said_in_one_sentence() -> None:
     )
 
 
-@pytest.mark.parametrize("env_id", ["PongNoFrameskip-v4", "Pendulum-v1"])
-def test_every_step_and_update_is_timed(env_id: str) -> None:
-    iterate, seconds = gym_speed.make_ours("bpo", env_id, "cpu", num_threads=1)
-    calls = {}
+@pytest.mark.parametrize(("env_id", "num_updates"), [("PongNoFrameskip-v4", 16), ("Pendulum-v1", 160)])
+def test_every_step_and_update_is_timed(env_id: str, num_updates: int) -> None:
+    learner = gym_speed.make_ours(gym_speed.make_cfg("bpo", env_id), env_id, 8, "cpu", num_threads=1)
+    assert (learner.num_steps, learner.num_updates) == (1024, num_updates)
+    calls, iterate = {}, learner.iterate
 
     def count() -> None:
         iterate()
-        calls.update({phase: len(times) for phase, times in seconds.items()})
+        calls.update({phase: len(times) for phase, times in learner.seconds.items()})
 
-    result = gym_speed.measure({"BPO": (count, seconds)}, 2, "cpu")["BPO"]
+    learner.iterate = count
+    result = gym_speed.measure({"BPO": learner}, 2, "cpu")["BPO"]
     assert calls == {"simulation": 128, "update": 1}
     assert all(len(result[phase]) == 2 and min(result[phase]) > 0.0 for phase in gym_speed.PHASES)
 
 
 def test_report_by_hand(capsys: pytest.CaptureFixture) -> None:
-    phases = {"simulation": [1.0, 1.0], "inference": [1.0, 3.0], "update": [2.0, 4.0]}
-    twice = {phase: [2.0 * seconds for seconds in times] for phase, times in phases.items()}
-    gym_speed.report({"BPO": phases, gym_speed.STABLE_BASELINES3: twice}, 600)
+    results = {
+        "BPO": {"simulation": [1.0, 1.0], "inference": [1.0, 3.0], "update": [2.0, 4.0]},
+        gym_speed.STABLE_BASELINES3: {"simulation": [2.0, 2.0], "inference": [2.0, 6.0], "update": [1.0, 4.0]},
+    }
+    learners = {
+        name: gym_speed.Learner(lambda: None, {}, num_steps, num_updates)
+        for name, num_steps, num_updates in (("BPO", 600, 1000), (gym_speed.STABLE_BASELINES3, 1200, 500))
+    }
+    gym_speed.report(results, learners)
     _, ours, theirs = capsys.readouterr().out.splitlines()
-    assert ours.split()[1:] == ["600", "300", "200", "100", "2.00"]
-    assert theirs.split()[2:] == ["300", "150", "100", "50", "1.00"]
+    # Of two rounds, the mini-batches' ratios are 2 / 2 and 4 / 8
+    assert ours.split()[1:] == ["600", "300", "200", "100", "3.00", "0.75"]
+    assert theirs.split()[2:] == ["600", "300", "480", "141", "5.00", "1.00"]
