@@ -3,7 +3,8 @@
 
 """BPO and PPO on environments of Gymnasium, by what is seen and done in them (``data/gymnasium.toml``).
 
-Where there are images, networks and hyperparameters are those of the paper's runs on Atari.
+Where there are images, networks and hyperparameters are those of the paper's runs on Atari. PPO has BPO's hidden layer
+of 256 after the encoder, too, which theirs lacks.
 """
 
 from __future__ import annotations
