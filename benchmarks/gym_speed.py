@@ -185,14 +185,14 @@ def report(results: dict[str, dict[str, list[float]]], learners: dict[str, Learn
         print(f"{name:26}" + "".join(f"{s:12.0f}" for s in speeds) + "".join(f"{t:12.2f}" for t in of_batch))
 
 
-def plot(results: dict[str, dict[str, list[float]]], learners: dict[str, Learner], path: Path) -> None:
-    """Plot the median times of the phases as bars."""
+def plot(results: dict[str, dict[str, list[float]]], path: Path) -> None:
+    """Plot the median times of the phases, in seconds per agent step, as bars."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8.0, 1.0 + 0.4 * len(results)), layout="constrained")
     left = [0.0] * len(results)
     for phase, color in zip(PHASES, ("#9db8d2", "#1b6ca8", "#d95f02"), strict=True):
-        widths = [1e3 * statistics.median(of[phase]) / learners[name].num_steps for name, of in results.items()]
+        widths = [1e3 * statistics.median(phases[phase]) for phases in results.values()]
         axes.barh(list(results), widths, left=left, label=phase, color=color)
         left = [a + b for a, b in zip(left, widths, strict=True)]
     axes.invert_yaxis()
@@ -238,7 +238,11 @@ def main() -> None:
     record["mini_batches_per_iteration"] = {name: learner.num_updates for name, learner in learners.items()}
     record["seconds_per_iteration"] = results
     path.write_text(json.dumps(record, indent=1) + "\n")
-    plot(results, learners, path.with_suffix(".png"))
+    per_step = {
+        name: {phase: [s / learners[name].num_steps for s in seconds] for phase, seconds in phases.items()}
+        for name, phases in results.items()
+    }
+    plot(per_step, path.with_suffix(".png"))
     print(f"{path}\n{path.with_suffix('.png')}")
 
 

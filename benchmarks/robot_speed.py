@@ -57,6 +57,7 @@ def measure_robot(robot: str, num_envs: int, device: str, physics: str, rounds: 
     commands = {
         name: translate("train", [*given, f"physics={physics}", "--algo", name.lower()]) for name in ("BPO", "PPO")
     }
+    num_steps = num_envs * commands["BPO"].agent_cfg.num_steps_per_env
     with launched(commands["BPO"]) as run, tempfile.TemporaryDirectory() as folder:
         env = run.make_env(Path(folder))
         learners: dict[str, Learner] = {}
@@ -64,10 +65,12 @@ def measure_robot(robot: str, num_envs: int, device: str, physics: str, rounds: 
             run.command = command
             runner = run.make_runner(env)
             seconds = {"simulation": timed(runner.env, "step", device), "update": timed(runner.alg, "update", device)}
+            settings = command.agent_cfg.algorithm
+            num_updates = settings.num_learning_epochs * settings.num_mini_batches
             for count in counts:
-                learners[learner_name(name, count, device)] = functools.partial(_learn, runner, count), seconds
+                iterate = functools.partial(_learn, runner, count)
+                learners[learner_name(name, count, device)] = Learner(iterate, seconds, num_steps, num_updates)
         results = measure(learners, rounds, device)
-    num_steps = num_envs * commands["BPO"].agent_cfg.num_steps_per_env
     return {"robot": robot, "num_envs": num_envs, "steps_per_iteration": num_steps, "seconds_per_iteration": results}
 
 
@@ -139,7 +142,7 @@ def main() -> None:
         for r in record["robots"]
         for name, phases in r["seconds_per_iteration"].items()
     }
-    plot(per_step, 1, path.with_suffix(".png"))
+    plot(per_step, path.with_suffix(".png"))
     print(f"{path}\n{path.with_suffix('.png')}")
 
 

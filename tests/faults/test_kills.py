@@ -49,6 +49,8 @@ def kill_and_resume(folder: Path, kills: int, record_fault: RecordFault) -> None
     for _ in range(kills):
         process, next_iteration = start(folder)
         resumed = next_iteration()
+        for _ in range(rng.randint(0, 3)):  # however slow the machine is
+            next_iteration()
         time.sleep(rng.uniform(0.0, 0.3))
         process.kill()
         process.join(TIMEOUT)

@@ -111,12 +111,14 @@ def is_like(network: nn.Module | None, saved: Any) -> bool:
     """Return whether a saved state dict is of the kind of our median critic: a network, an output layer, or an MLP."""
     if network is None or saved is None:
         return False
-    heads = {"weight", "bias"}, {"0.weight", "0.bias", "2.weight", "2.bias"}
-    kinds = [
-        [isinstance(state, Mapping) and state.keys() == keys for keys in heads]
-        for state in (network.state_dict(), saved)
-    ]
-    return kinds[0] == kinds[1]
+
+    def kind(state: Any) -> str:
+        names = {str(name) for name in state} if isinstance(state, Mapping) else set()
+        if names == {"weight", "bias"}:
+            return "output layer"
+        return "MLP" if names and all(name[:1].isdigit() for name in names) else "network"
+
+    return kind(network.state_dict()) == kind(saved)
 
 
 def random_states(device: str) -> dict[str, Any]:
