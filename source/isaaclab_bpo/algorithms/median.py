@@ -153,7 +153,7 @@ def make_median(
     head = output = nn.Linear(width, 1)
     if options.median_head == "mlp":
         first, *others, output = make_critic().mlp
-        head = nn.Sequential(nn.Linear(width, first.out_features), *others, output)
+        head = nn.Sequential(nn.Linear(width, first.out_features), *others, output)  # type: ignore
     if getattr(critic, "orthogonal_init", False):
         init_orthogonal(head, output)
     return MedianHead(head.to(storage.device))
