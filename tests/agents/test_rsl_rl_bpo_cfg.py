@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import fields
+from typing import Any
 
 import pytest
 from isaaclab.utils import to_dict
@@ -39,7 +40,7 @@ def test_ppo_turns_into_bpo() -> None:
     bpo = bpo_from_ppo(ppo)
     assert isinstance(bpo, RslRlBpoRunnerCfg)
     assert isinstance(bpo.algorithm, RslRlBpoAlgorithmCfg)
-    kept = {f.name for f in fields(RslRlPpoAlgorithmCfg)} - {"class_name", "use_clipped_value_loss"}
+    kept = {f.name for f in fields(RslRlPpoAlgorithmCfg)} - {"class_name", "use_clipped_value_loss", "entropy_coef"}
     for name in kept:
         assert getattr(bpo.algorithm, name) == getattr(ppo.algorithm, name), name
     for name in {f.name for f in fields(RslRlOnPolicyRunnerCfg)} - {"algorithm", "experiment_name", "device"}:
@@ -48,6 +49,14 @@ def test_ppo_turns_into_bpo() -> None:
     assert bpo.algorithm.use_clipped_value_loss is False
     assert bpo.experiment_name == "g1_rough_bpo"
     assert check_agent_cfg(bpo) == []
+
+
+@pytest.mark.parametrize(("of_ppo", "of_bpo"), [(0.01, 0.001), (0.001, 0.001), (0.0005, 0.0005), (0.0, 0.0)])
+def test_a_large_entropy_coefficient_is_not_kept(of_ppo: float, of_bpo: float) -> None:
+    ppo = G1RoughPPORunnerCfg()
+    ppo.algorithm.entropy_coef = of_ppo
+    bpo: Any = bpo_from_ppo(ppo)
+    assert (bpo.algorithm.entropy_coef, ppo.algorithm.entropy_coef) == (of_bpo, of_ppo)
 
 
 def test_other_algorithms_do_not_turn_into_bpo() -> None:

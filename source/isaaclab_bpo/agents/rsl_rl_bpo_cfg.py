@@ -16,6 +16,9 @@ from isaaclab_tasks.utils import PresetCfg, preset
 
 from isaaclab_bpo.algorithms.options import BpoOptions, PpoOptions
 
+MAX_ENTROPY_COEF = 0.001
+"""Largest coefficient of the entropy on the paper's robots. With PPO's settings, and so 0.01, BPO did not learn Go1."""
+
 
 @configclass
 class RslRlBpoAlgorithmCfg(BpoOptions, RslRlPpoAlgorithmCfg):  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -86,8 +89,9 @@ class RslRlBpoRunnerCfg(RslRlOnPolicyRunnerCfg):
 def bpo_from_ppo(ppo_cfg: RslRlOnPolicyRunnerCfg | PresetCfg) -> RslRlBpoRunnerCfg | PresetCfg:
     """Return the configuration that trains with BPO what ``ppo_cfg`` trains with PPO.
 
-    Networks, schedule and all hyperparameters that the algorithms share are kept; those of BPO alone take their
-    defaults, and the value loss is not clipped. The experiment's name gets the suffix ``_bpo``.
+    Networks, schedule and all hyperparameters that the algorithms share are kept, but the coefficient of the entropy is
+    at most :data:`MAX_ENTROPY_COEF`. Those of BPO alone take their defaults, and the value loss is not clipped. The
+    experiment's name gets the suffix ``_bpo``.
 
     Args:
         ppo_cfg: Runner configuration of a task, or a choice among several.
@@ -106,6 +110,7 @@ def bpo_from_ppo(ppo_cfg: RslRlOnPolicyRunnerCfg | PresetCfg) -> RslRlBpoRunnerC
             f"BPO takes the place of PPO, but this task trains with {algorithm.class_name} under {ppo_cfg.class_name}."
         )
     bpo = RslRlBpoAlgorithmCfg(**_given(RslRlPpoAlgorithmCfg, algorithm, but=("class_name", "use_clipped_value_loss")))
+    bpo.entropy_coef = min(bpo.entropy_coef, MAX_ENTROPY_COEF)
     cfg = RslRlBpoRunnerCfg(**_given(RslRlOnPolicyRunnerCfg, ppo_cfg, but=("algorithm",)), algorithm=bpo)
     cfg.experiment_name = _map_preset("{}_bpo".format, cfg.experiment_name)
     return cfg
