@@ -39,6 +39,8 @@ COMPARISONS = (
     Comparison("MuJoCo, adaptive rate, KL of 0.02", "large_batches"),
     Comparison("MuJoCo, adaptive rate, BPO at ε²/8", "large_batches_rate"),
     Comparison("robots of Isaac Lab", "isaaclab_cpu"),
+    Comparison("Go1's flat terrain", "controls"),
+    Comparison("the same, PPO with BPO's settings", "controls", "PPO, BPO's settings"),
     Comparison("Atari, 130 000 steps", "atari_trials"),
 )
 
