@@ -31,7 +31,8 @@ _WIDTHS = list_of((lambda value: value == -1 or integer(1)[0](value), ""), "inte
 
 def _is_logger(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return isinstance(resolve_callable(value["class_name"]), type)
+        is_function, _ = FUNCTION
+        return is_function(value.get("class_name"))
     return value in ("tensorboard", "wandb", "neptune")
 
 
@@ -57,7 +58,7 @@ RUNNER_RULES: dict[str, Rule] = {
     ),
     "experiment_name": NAME,
     "run_name": TEXT,
-    "logger": accepted_by(
+    "logger": (
         _is_logger,
         "one of tensorboard, wandb, neptune, or hold the class_name of a log writer, such as package.module:Name",
     ),
